@@ -1,0 +1,4 @@
+// What goes over the wire between server, agents and people: one schema each, which gives parser and type.
+export * from './assignment.ts'
+export * from './requests.ts'
+export * from './resources.ts'

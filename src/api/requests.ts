@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { envelopeSchema } from './assignment.ts'
+import { metadataSchema, nodeStatusSchema, orderSchema, resourceName } from './resources.ts'
+
+/** `POST /v1/tokens`: an operator makes a token. It is shown once; only its hash is kept. */
+export const tokenRequestSchema = z.discriminatedUnion('is', [
+  /** Lets one node enrol, once. */
+  z.strictObject({
+    is: z.literal('enrolment'),
+    node: resourceName,
+    labels: metadataSchema.shape.labels,
+    ttlSeconds: z.int().min(1).max(604_800).default(3_600),
+  }),
+  /** Lets a person or program do everything that the admin token does, until it expires. */
+  z.strictObject({
+    is: z.literal('operator'),
+    name: resourceName,
+    ttlSeconds: z.int().min(1).max(31_536_000).default(86_400),
+  }),
+])
+export type TokenRequest = z.input<typeof tokenRequestSchema>
+export const tokenAnswerSchema = z.strictObject({ token: z.string(), expiresAt: z.int() })
+
+/** `POST /v1/enrol`, with the enrolment token as its bearer credential. */
+export const enrolRequestSchema = z.strictObject({
+  /** PEM, SubjectPublicKeyInfo, Ed25519. */
+  publicKey: z.string().max(2_000),
+})
+export const enrolAnswerSchema = z.strictObject({ node: resourceName, epoch: z.int().min(0) })
+
+/** `GET /v1/agent/assignment?epoch=E&number=N&waitSeconds=S`: 200 with a newer order, or 204 when none came. */
+export const assignmentAnswerSchema = z.strictObject({ order: orderSchema, envelope: envelopeSchema })
+export type AssignmentAnswer = z.infer<typeof assignmentAnswerSchema>
+
+/** `PUT /v1/agent/status` */
+export const statusRequestSchema = nodeStatusSchema
+
+/** `POST /v1/rollouts`: the server names it `<fleet>-<n>`. */
+export const rolloutRequestSchema = z.strictObject({
+  fleet: resourceName,
+  /** `sha256:…` of a release that the registry holds. For a revert it may be left out: what the fleet ran before. */
+  release: z.string().optional(),
+  intent: z.enum(['update', 'revert']).default('update'),
+})
+export type RolloutRequest = z.input<typeof rolloutRequestSchema>
+
+/** `GET /v1/nodes/{name}/why`: all that stands behind what a node runs; the caller judges it. */
+export const whyAnswerSchema = z.strictObject({
+  node: z.unknown(),
+  rollout: z.unknown().optional(),
+  assignment: assignmentAnswerSchema.optional(),
+})
+
+/** One row of the log, as `GET /v1/log?after=N` lists it. */
+export const logEntrySchema = z.strictObject({
+  sequence: z.int().min(1),
+  at: z.int(),
+  /** `admin`, `operator:NAME`, `node:NAME`, `director`, `server`. */
+  actor: z.string(),
+  /** `fleet.apply`, `rollout.start`, `assignment.give`, `node.enrol`, `release.register` … */
+  action: z.string(),
+  /** `Fleet/plants-eu` */
+  subject: z.string(),
+  detail: z.unknown(),
+})
+export type LogEntry = z.infer<typeof logEntrySchema>
+
+/** The body of every answer above 399. */
+export const problemSchema = z.strictObject({
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    where: z.string().optional(),
+  }),
+})
+export type Problem = z.infer<typeof problemSchema>

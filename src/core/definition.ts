@@ -1,0 +1,289 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { z } from 'zod'
+import type { Finding } from './errors.ts'
+import { healthCheckSchema } from './health.ts'
+import { architectures } from './release-document.ts'
+import { counterOfVersion, isVersion, parseVersion, type Version } from './version.ts'
+
+const imageName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use 1 to 63 lower-case letters, digits and dashes')
+  .describe('Name of the image; its repository has the same name.')
+const version = z
+  .custom<Version>(
+    (value) => typeof value === 'string' && isVersion(value),
+    'not a semantic version such as 1.4.0',
+  )
+  .meta({ type: 'string', description: 'Semantic version of the release that this definition makes.' })
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'not a Debian package name')
+const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'not a user or group name')
+const octalMode = z.string().regex(/^[0-7]{4}$/, 'write an octal mode in quotes: "0644"')
+const absolutePath = z
+  .string()
+  .startsWith('/', 'must be an absolute path')
+  .refine((path) => !path.split('/').includes('..'), 'must not contain ..')
+const relativePath = z
+  .string()
+  .min(1)
+  .refine(
+    (path) => !path.startsWith('/') && !path.split('/').includes('..'),
+    'must lie inside the definition folder',
+  )
+const account = z.int().min(1).max(59_999)
+
+const base = z.strictObject({
+  debian: z.enum(['bookworm', 'trixie']).describe('Debian suite, with its -updates and -security pockets.'),
+  mirrors: z
+    .strictObject({ debian: z.url(), 'debian-security': z.url() })
+    .optional()
+    .describe("Where the archives are fetched from; default: this machine's own apt configuration."),
+})
+
+const fileLayer = z
+  .strictObject({
+    from: relativePath.describe('A file or folder beside ashlar.yaml.'),
+    to: absolutePath.describe('Where its content lies in the image.'),
+    owner: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*$/, 'write user:group')
+      .default('root:root'),
+    mode: octalMode
+      .optional()
+      .describe('Mode of every file; default 0644, or 0755 where the owner may execute it.'),
+    directoryMode: octalMode.default('0755').describe('Mode of each folder that this entry creates.'),
+  })
+  .describe('Files laid over the packages.')
+
+const user = z.strictObject({
+  name: accountName,
+  uid: account.describe(
+    'Fixed, so that files keep their owner from release to release. The group of the same name has it too.',
+  ),
+  groups: z.array(accountName).default([]),
+  home: absolutePath.default('/nonexistent'),
+  shell: absolutePath.default('/usr/sbin/nologin'),
+})
+
+const trustedKeys = z
+  .strictObject({ threshold: z.int().min(1).default(1), keys: z.array(relativePath).min(1) })
+  .describe('Files of public keys (PEM) and how many of them must agree.')
+
+const spec = z.strictObject({
+  form: z
+    .enum(['system', 'container'])
+    .default('system')
+    .describe('A system has a kernel and a disk form; a container has neither.'),
+  arch: z.enum(architectures).default('amd64'),
+  base,
+  kernel: z
+    .strictObject({
+      package: packageName.default('linux-image-amd64'),
+      arguments: z.array(z.string().regex(/^[^\s"]+$/, 'one argument each, without blanks')).default([]),
+    })
+    .prefault({}),
+  packages: z.array(packageName).default([]),
+  files: z.array(fileLayer).default([]),
+  users: z.array(user).default([]),
+  services: z
+    .array(z.string().regex(/^[A-Za-z0-9@:._-]+$/, 'not a unit name'))
+    .default([])
+    .describe('systemd units to enable.'),
+  health: z.array(healthCheckSchema).default([]),
+  parameters: z
+    .record(z.string().regex(/^[a-z][a-zA-Z0-9]*$/, 'use a camelCase name'), z.string())
+    .default({}),
+  trust: z
+    .strictObject({ version: z.int().min(1).default(1), release: trustedKeys, director: trustedKeys })
+    .optional()
+    .describe('Whom a node that runs this image believes. Required for a system.'),
+  counter: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Orders the releases of this image; default: derived from the version.'),
+  floor: z
+    .union([z.int().min(0), version])
+    .default(0)
+    .describe(
+      'Lowest counter, or version, that may still run on a node once this release is confirmed there.',
+    ),
+  run: z
+    .strictObject({
+      command: z.array(z.string()).min(1),
+      user: accountName.optional(),
+      workdir: absolutePath.optional(),
+      environment: z.record(z.string(), z.string()).default({}),
+    })
+    .optional()
+    .describe('What a container runs.'),
+})
+
+export const definitionSchema = z
+  .strictObject({
+    apiVersion: z.literal('ashlar/v1'),
+    kind: z.literal('Image'),
+    metadata: z.strictObject({ name: imageName, version }),
+    spec,
+  })
+  .superRefine((definition, context) => {
+    const { form, trust, run, users, health } = definition.spec
+    const refuse = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path: ['spec', ...path], message })
+    if (form === 'system' && trust === undefined)
+      refuse([], 'a system needs trust: the keys that its nodes believe')
+    if (form === 'system' && run !== undefined)
+      refuse(['run'], 'only a container has run; a system has services')
+    if (form === 'container' && run === undefined) refuse([], 'a container needs run: what it starts')
+    if (form === 'container' && health.length > 0) refuse(['health'], 'only a system has health checks')
+    for (const role of ['release', 'director'] as const)
+      if (trust !== undefined && trust[role].threshold > new Set(trust[role].keys).size)
+        refuse(['trust', role, 'threshold'], 'is larger than the number of keys')
+    for (const [list, path, key] of [
+      [users.map((u) => u.name), 'users', 'name'],
+      [users.map((u) => String(u.uid)), 'users', 'uid'],
+      [health.map((h) => h.name), 'health', 'name'],
+    ] as const)
+      for (const [index, value] of list.entries())
+        if (list.indexOf(value) < index) refuse([path, index, key], `${value} stands twice`)
+  })
+
+/** What a system image or a container holds, as written in `ashlar.yaml`, with every default filled in. */
+export type Definition = z.infer<typeof definitionSchema>
+
+export type ParsedDefinition =
+  | { readonly is: 'definition'; readonly definition: Definition }
+  | { readonly is: 'findings'; readonly findings: readonly Finding[] }
+
+/** Reads the text of an `ashlar.yaml`. Every finding is reported at once, with line and path; nothing is thrown. */
+export function parseDefinition(text: string, file = 'ashlar.yaml'): ParsedDefinition {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  if (document.errors.length > 0)
+    return {
+      is: 'findings',
+      findings: document.errors.map((error) => ({
+        code: 'yaml-broken',
+        message: error.message.split('\n')[0] ?? error.message,
+        where: `${file}:${error.linePos?.[0].line ?? 1}`,
+      })),
+    }
+  const result = definitionSchema.safeParse(document.toJS({ maxAliasCount: 100 }))
+  if (result.success) return { is: 'definition', definition: result.data }
+  const place = (path: readonly PropertyKey[]) =>
+    `${file}:${lineOf(document, lines, path)} ${printPath(path)}`.trimEnd()
+  return {
+    is: 'findings',
+    findings: result.error.issues.flatMap((issue) => findingsOf(issue, document, place)),
+  }
+}
+
+/** The counter that orders this release among its image's. */
+export function counterOf(definition: Definition): number {
+  return definition.spec.counter ?? counterOfVersion(definition.metadata.version)
+}
+
+/** The floor as a counter; a version stands for the counter derived from it. */
+export function floorOf(definition: Definition): number {
+  const { floor } = definition.spec
+  return typeof floor === 'number' ? floor : counterOfVersion(parseVersion(floor))
+}
+
+/** JSON Schema (2020-12) of `ashlar.yaml`, for editors. */
+export function definitionJsonSchema(): object {
+  return z.toJSONSchema(definitionSchema, { io: 'input', unrepresentable: 'any' })
+}
+
+type Issue = z.core.$ZodIssue
+
+function findingsOf(
+  issue: Issue,
+  document: Document,
+  place: (path: readonly PropertyKey[]) => string,
+): Finding[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(issue.path)
+    return issue.keys.map((key) => {
+      const nearest = known.length === 0 ? undefined : closest(key, known)
+      const near = nearest !== undefined && distance(key, nearest) <= Math.max(2, key.length / 2)
+      return {
+        code: 'unknown-key',
+        message: `unknown key ${JSON.stringify(key)}${near ? `; did you mean ${JSON.stringify(nearest)}?` : ''}`,
+        where: place([...issue.path, key]),
+        ...(known.length > 0 && { hint: `known here: ${known.join(', ')}` }),
+      }
+    })
+  }
+  // A union reports each of its branches; the branch that got furthest is the one that was meant.
+  if (issue.code === 'invalid_union') {
+    const branches = issue.errors.filter((branch) => branch.length > 0)
+    const meant = branches.toSorted((a, b) => severity(a) - severity(b))[0]
+    if (meant !== undefined)
+      return meant.flatMap((inner) =>
+        findingsOf({ ...inner, path: [...issue.path, ...inner.path] } as Issue, document, place),
+      )
+  }
+  const missing = issue.code === 'invalid_type' && !document.hasIn(issue.path as unknown[])
+  return [
+    {
+      code: missing ? 'key-missing' : 'value-invalid',
+      message: missing ? `${String(issue.path.at(-1))} is missing` : issue.message,
+      where: place(issue.path),
+    },
+  ]
+}
+
+function severity(issues: readonly Issue[]): number {
+  return issues.reduce(
+    (sum, issue) => sum + (issue.code === 'unrecognized_keys' ? 2 * issue.keys.length : 1),
+    0,
+  )
+}
+
+/** The keys that the schema knows at a path; none where a path leads through a union. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = definitionSchema
+  for (const step of path) {
+    schema = unwrap(schema)
+    if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, unknown>)[String(step)]
+    else if (schema instanceof z.ZodArray) schema = schema.element
+    else return []
+  }
+  const last = unwrap(schema)
+  if (last instanceof z.ZodObject) return Object.keys(last.shape as object)
+  if (last instanceof z.ZodUnion)
+    return [
+      ...new Set(
+        last.options.flatMap((o) => (o instanceof z.ZodObject ? Object.keys(o.shape as object) : [])),
+      ),
+    ]
+  return []
+}
+
+function unwrap(schema: unknown): unknown {
+  let inner = schema
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional)
+    inner = inner.unwrap()
+  return inner
+}
+
+/** Line (from 1) of the deepest part of `path` that the text has; of the key, where the last step is a key. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true)
+    const step = path[length - 1]
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isPair(item) && String(item.key) === String(step))
+      : undefined
+    const node = pair !== undefined ? pair.key : document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range != null) return lines.linePos(node.range[0]).line
+  }
+  return 1
+}
+
+/** `spec.packages[3]` */
+function printPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step)}`))
+    .join('')
+}

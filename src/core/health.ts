@@ -1,0 +1,34 @@
+import { z } from 'zod'
+
+/** `30s`, `5m`, `2h`: a positive whole number and its unit. */
+export const durationSchema = z
+  .string()
+  .regex(/^[1-9]\d{0,5}(?:s|m|h)$/, 'write a duration as 30s, 5m or 2h')
+  .describe('A duration: a whole number and s, m or h.')
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** Milliseconds of a duration that {@link durationSchema} accepted. */
+export function durationMs(text: string): number {
+  return Number(text.slice(0, -1)) * unitMs[text.at(-1) as keyof typeof unitMs]
+}
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and dashes')
+const within = durationSchema
+  .default('30s')
+  .describe('How long the check may keep failing before it has failed.')
+
+/**
+ * A check that a node runs before a boot counts as good. It is tried again each second until it holds or `within` is
+ * over: `http` wants a status of 200 to 399, `tcp` an accepted connection, `unit` an active systemd unit, `exec` exit code 0.
+ */
+export const healthCheckSchema = z
+  .union([
+    z.strictObject({ name, http: z.url({ protocol: /^https?$/ }), within }),
+    z.strictObject({ name, tcp: z.string().regex(/^[^:\s]+:\d{1,5}$/, 'write host:port'), within }),
+    z.strictObject({ name, unit: z.string().min(1), within }),
+    z.strictObject({ name, exec: z.array(z.string()).min(1), within }),
+  ])
+  .describe('A check that a node runs before a boot counts as good.')
+
+export type HealthCheck = z.infer<typeof healthCheckSchema>

@@ -1,0 +1,137 @@
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { connect as connectSocket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { SysError } from './errors.ts'
+import type { HttpRequest, HttpResponse, Listener, ListenOptions, Net } from './sys.ts'
+
+const idleTimeoutMsDefault = 30_000
+const closeGraceMsDefault = 5_000
+/** A client that sends its head slower than this is cut (Node's own default is 60 s). */
+const headersTimeoutMs = 20_000
+
+export const realNet: Net = { request, connect, listen }
+
+const agents = new Map<string, https.Agent>()
+const plainAgent = new http.Agent({ keepAlive: true })
+
+function request(options: HttpRequest): Promise<HttpResponse> {
+  const url = new URL(options.url)
+  const secure = url.protocol === 'https:'
+  const idleTimeoutMs = options.idleTimeoutMs ?? idleTimeoutMsDefault
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error) =>
+      reject(
+        options.signal?.aborted
+          ? options.signal.reason
+          : cause instanceof SysError
+            ? cause
+            : new SysError('connection-failed', `${options.method} ${url.origin} failed: ${cause.message}`, {
+                cause,
+                where: url.origin,
+              }),
+      )
+    const outgoing = (secure ? https : http).request(
+      url,
+      {
+        method: options.method,
+        headers: options.headers ?? {},
+        agent: secure ? tlsAgent(options.ca) : plainAgent,
+        ...(options.signal !== undefined && { signal: options.signal }),
+      },
+      (incoming) => {
+        resolve({ status: incoming.statusCode ?? 0, headers: joined(incoming.headers), body: incoming })
+      },
+    )
+    outgoing.setTimeout(idleTimeoutMs, () =>
+      outgoing.destroy(
+        new SysError('timed-out', `${url.origin} was silent for ${idleTimeoutMs} ms`, { where: url.origin }),
+      ),
+    )
+    outgoing.once('error', fail)
+    const { body } = options
+    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body)
+    else pipeline(Readable.from(body), outgoing).catch(fail)
+  })
+}
+
+function tlsAgent(ca: string | undefined): https.Agent {
+  const key = ca ?? ''
+  const known = agents.get(key)
+  if (known !== undefined) return known
+  const agent = new https.Agent({ keepAlive: true, ...(ca !== undefined && { ca }) })
+  agents.set(key, agent)
+  return agent
+}
+
+function joined(headers: http.IncomingHttpHeaders): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : (value ?? ''),
+  ])
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+function connect(host: string, port: number, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ host, port, timeout: timeoutMs })
+    const end = (error?: SysError) => {
+      socket.destroy()
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    socket.once('connect', () => end())
+    socket.once('timeout', () =>
+      end(new SysError('timed-out', `${host}:${port} did not answer within ${timeoutMs} ms`)),
+    )
+    socket.once('error', (cause) =>
+      end(
+        new SysError('connection-failed', `cannot connect to ${host}:${port}: ${cause.message}`, { cause }),
+      ),
+    )
+  })
+}
+
+function listen(
+  options: ListenOptions,
+  handler: (request: http.IncomingMessage, response: http.ServerResponse) => void,
+): Promise<Listener> {
+  const server =
+    options.tls === undefined
+      ? http.createServer(handler)
+      : https.createServer({ ...options.tls, minVersion: 'TLSv1.3' }, handler)
+  server.headersTimeout = headersTimeoutMs
+  // Uploads of whole images take as long as they take; a silent one is cut by its own idle limit.
+  server.requestTimeout = 0
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(options, cause)))
+    server.listen(options.port, options.host, () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : options.port
+      resolve({ host: options.host, port, close: (graceMs) => close(server, graceMs ?? closeGraceMsDefault) })
+    })
+  })
+}
+
+function listenError(options: ListenOptions, cause: NodeJS.ErrnoException): SysError {
+  const where = `${options.host}:${options.port}`
+  if (cause.code === 'EADDRINUSE')
+    return new SysError('address-in-use', `another program listens on ${where}`, {
+      cause,
+      where,
+      hint: `find it with ss -ltnp 'sport = :${options.port}', or choose another address with --listen`,
+    })
+  return new SysError('address-unavailable', `cannot listen on ${where}: ${cause.message}`, { cause, where })
+}
+
+function close(server: http.Server | https.Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
