@@ -3,6 +3,7 @@ import * as https from 'node:https'
 import { connect as connectSocket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { connect as connectTls, type DetailedPeerCertificate } from 'node:tls'
 import { SysError } from './errors.ts'
 import type { HttpRequest, HttpResponse, Listener, ListenOptions, Net } from './sys.ts'
 
@@ -11,7 +12,7 @@ const closeGraceMsDefault = 5_000
 /** A client that sends its head slower than this is cut (Node's own default is 60 s). */
 const headersTimeoutMs = 20_000
 
-export const realNet: Net = { request, connect, listen }
+export const realNet: Net = { request, peerCertificates, connect, listen }
 
 const agents = new Map<string, https.Agent>()
 const plainAgent = new http.Agent({ keepAlive: true })
@@ -71,6 +72,40 @@ function joined(headers: http.IncomingHttpHeaders): Record<string, string> {
     Array.isArray(value) ? value.join(', ') : (value ?? ''),
   ])
   return Object.fromEntries(entries) as Record<string, string>
+}
+
+function peerCertificates(host: string, port: number, timeoutMs: number): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    // Not checked on purpose: the caller pins a fingerprint that it was given by another way.
+    const socket = connectTls({ host, port, rejectUnauthorized: false, timeout: timeoutMs })
+    socket.once('secureConnect', () => {
+      const chain: string[] = []
+      let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+      while (certificate?.raw !== undefined) {
+        const pem = pemOf(certificate.raw)
+        if (chain.includes(pem)) break
+        chain.push(pem)
+        certificate = certificate.issuerCertificate
+      }
+      socket.destroy()
+      resolve(chain)
+    })
+    socket.once('timeout', () =>
+      socket.destroy(new SysError('timed-out', `${host}:${port} did not answer within ${timeoutMs} ms`)),
+    )
+    socket.once('error', (cause) =>
+      reject(
+        cause instanceof SysError
+          ? cause
+          : new SysError('connection-failed', `no TLS with ${host}:${port}: ${cause.message}`, { cause }),
+      ),
+    )
+  })
+}
+
+function pemOf(der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
 
 function connect(host: string, port: number, timeoutMs: number): Promise<void> {

@@ -145,6 +145,11 @@ export interface Listener {
 export interface Net {
   /** Sends one request; redirects are not followed. @throws SysError `connection-failed`, `timed-out` */
   request(request: HttpRequest): Promise<HttpResponse>
+  /**
+   * The chain that a TLS server shows, as PEM, leaf first. **Nothing is checked**: the caller compares a certificate's
+   * fingerprint with one it was given, and from then on trusts only that. @throws SysError `connection-failed`, `timed-out`
+   */
+  peerCertificates(host: string, port: number, timeoutMs: number): Promise<readonly string[]>
   /** Resolves when a TCP connection was accepted (and closes it). @throws SysError `connection-failed`, `timed-out` */
   connect(host: string, port: number, timeoutMs: number): Promise<void>
   /** Serves HTTP/1.1, over TLS where a key is given. @throws SysError `address-in-use`, `address-unavailable` */
