@@ -1,0 +1,16 @@
+// The names and states of a node's two slots: boot entries whose file names count tries, and the folder they lie in.
+export {
+  type BootEntry,
+  bless,
+  chooseEntry,
+  confirmedEntry,
+  countDown,
+  markBad,
+  nextInstallNumber,
+  parseEntryName,
+  printEntryName,
+  trialEntry,
+} from './boot-entry.ts'
+export { trialBoots } from './limits.ts'
+export { diskPath } from './paths.ts'
+export { type DiskContent, entryOf, type SlotEntry, slotsOf } from './slots.ts'

@@ -1,0 +1,6 @@
+/** Boots that a new release is given to prove itself. Three: one crash may be chance; systemd's own examples use it. */
+export const trialBoots = 3
+/** systemd-boot reads a counter into an unsigned number and prints at most this many digits of it. */
+export const counterDigitsMax = 6
+/** Install numbers stay exact in a double. At one install a second this lasts 31 million years. */
+export const installDigitsMax = 15
