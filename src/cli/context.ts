@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { AshlarError, type Finding, type Progress } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { exitCodeOf, type Failure, printFailure, toFailure } from './failure.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What every command is handed. */
+export interface Context {
+  readonly sys: Sys
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly terminal: Terminal
+  readonly progress: Progress
+  readonly folders: Folders
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+}
+
+/** Where Ashlar keeps things on this host. */
+export interface Folders {
+  readonly data: string
+  readonly store: string
+  readonly cache: string
+  readonly machines: string
+  readonly server: string
+}
+
+/** What a command came to: `json` for programs, `text` for people, and an exit code where it is not 0. */
+export interface Result {
+  readonly json: unknown
+  readonly text: string
+  readonly exitCode?: number
+}
+
+export class CliError extends AshlarError<
+  | 'usage'
+  | 'not-logged-in'
+  | 'reference-unknown'
+  | 'digest-required'
+  | 'file-missing'
+  | 'file-exists'
+  | 'definition-invalid'
+  | 'trust-missing'
+  | 'root-required'
+  | 'rollout-failed'
+> {
+  readonly findings: readonly Finding[]
+  constructor(
+    code: ConstructorParameters<typeof AshlarError>[0] & CliError['code'],
+    message: string,
+    detail: ConstructorParameters<typeof AshlarError>[2] & { readonly findings?: readonly Finding[] } = {},
+  ) {
+    super(code, message, detail)
+    this.findings = detail.findings ?? []
+  }
+}
+
+/** `ASHLAR_DATA`, else the XDG data folder. */
+export function foldersOf(environment: Context['environment']): Folders {
+  const home = environment.XDG_DATA_HOME ?? join(environment.HOME ?? '/root', '.local/share')
+  const data = environment.ASHLAR_DATA ?? join(home, 'ashlar')
+  return {
+    data,
+    store: join(data, 'store'),
+    cache: join(data, 'cache'),
+    machines: join(data, 'machines'),
+    server: join(data, 'server'),
+  }
+}
+
+/** Runs a command, prints what it came to or why it failed, and gives the exit code. */
+export async function perform(context: Context, json: boolean, run: () => Promise<Result>): Promise<number> {
+  try {
+    const result = await run()
+    context.terminal.endProgress()
+    context.terminal.result(json ? JSON.stringify(result.json, null, 2) : result.text)
+    return result.exitCode ?? 0
+  } catch (error) {
+    context.terminal.endProgress()
+    const failure: Failure = toFailure(error)
+    if (json) context.terminal.result(JSON.stringify({ error: failure }, null, 2))
+    context.terminal.error(printFailure(failure, context.terminal.colour))
+    return exitCodeOf(failure)
+  }
+}
