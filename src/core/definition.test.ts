@@ -88,6 +88,7 @@ describe('a definition', () => {
       'apiVersion: ashlar/v1\nkind: Image\nmetadata: { name: a, version: 1.0.0 }\nspec: { form: container, base: { debian: bookworm } }\n',
       'spec',
     ],
+    ['a floor above the release itself', edit('spec:\n', 'spec:\n  floor: 1.2.0\n'), 'spec.floor'],
     ['a system with run', edit('  services:', '  run: { command: [a] }\n  services:'), 'spec.run'],
   ])('%s is refused', (_, text, path) => {
     expect(findingsOf(text)).toEqual([

@@ -135,6 +135,8 @@ export const definitionSchema = z
     if (form === 'system' && run !== undefined)
       refuse(['run'], 'only a container has run; a system has services')
     if (form === 'container' && run === undefined) refuse([], 'a container needs run: what it starts')
+    if (floorOf(definition) > counterOf(definition))
+      refuse(['floor'], 'is above the counter of this release itself')
     if (form === 'container' && health.length > 0) refuse(['health'], 'only a system has health checks')
     for (const role of ['release', 'director'] as const)
       if (trust !== undefined && trust[role].threshold > new Set(trust[role].keys).size)

@@ -22,6 +22,7 @@ export { AshlarError, type ErrorDetail, type Finding, unreachable } from './erro
 export { durationMs, durationSchema, type HealthCheck, healthCheckSchema } from './health.ts'
 export { type Lock, LockError, type LockedPackage, lockSchema, parseLock, printLock } from './lock.ts'
 export { mediaType, predicateType } from './media-types.ts'
+export { nearest } from './nearest.ts'
 export { noProgress, type Progress, type ProgressEvent } from './progress.ts'
 export {
   isRepository,
