@@ -44,6 +44,11 @@ export interface BlobReader {
   stat(digest: Digest): Promise<{ readonly sizeBytes: number } | undefined>
   /** @throws OciError `blob-unknown`, `digest-mismatch` (at the stream's end at the latest, before it ends well) */
   read(digest: Digest): AsyncIterable<Uint8Array>
+  /**
+   * The blob from a byte on, **unchecked**: a caller that holds the beginning hashes it together with this rest and
+   * compares the whole. `readRest` does that. @throws OciError `blob-unknown`
+   */
+  readFrom(digest: Digest, offset: number): AsyncIterable<Uint8Array>
 }
 
 /** Writes blobs. After `write` returns, the blob is whole, has that digest, and is durable. */

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { OciError } from './errors.ts'
+import { leftoverAgeMs } from './limits.ts'
+import { isAlive } from './process-alive.ts'
+import { type BlobContent, expectContent } from './streams.ts'
+
+/** A blob on its way into the store. It becomes visible, whole and durable, with `commit`, or never. */
+export interface IncomingBlob {
+  /** Bytes that are written so far. */
+  readonly sizeBytes: number
+  /** What arrived before an error of `content` stays, so that a sender can go on from `sizeBytes`. @throws OciError `disk-full` */
+  append(content: AsyncIterable<Uint8Array>): Promise<void>
+  /** @throws OciError `digest-mismatch`, `size-mismatch`; then nothing was stored and the blob is discarded */
+  commit(expected?: { readonly digest?: Digest; readonly sizeBytes?: number }): Promise<BlobContent>
+  discard(): Promise<void>
+}
+
+/** Where the parts of a store lie. */
+export interface StorePaths {
+  readonly incoming: string
+  readonly blobs: string
+}
+
+export function blobPath(paths: StorePaths, digest: Digest): string {
+  return join(paths.blobs, digestHex(digest))
+}
+
+export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBlob> {
+  const name = `${process.pid}.${Buffer.from(sys.random.bytes(8)).toString('hex')}`
+  const temporary = join(paths.incoming, name)
+  const file = await sys.disk.open(temporary, 'wx', 0o644)
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  const discard = async () => {
+    await file.close()
+    await sys.disk.rm(temporary, { force: true })
+  }
+  return {
+    get sizeBytes() {
+      return sizeBytes
+    },
+    discard,
+    async append(content) {
+      for await (const chunk of content) {
+        await writeWhole(file, chunk, temporary)
+        hash.update(chunk)
+        sizeBytes += chunk.length
+      }
+    },
+    async commit(expected = {}) {
+      const actual = { digest: digestFromHex(hash.digest('hex')), sizeBytes }
+      try {
+        expectContent(actual, expected, temporary)
+        await file.sync()
+      } catch (error) {
+        await discard()
+        throw error
+      }
+      await file.close()
+      const path = blobPath(paths, actual.digest)
+      // A blob that is there already is replaced: the same content, and whole again should the old file have rotted.
+      await sys.disk.rename(temporary, path)
+      await sys.disk.syncFolder(dirname(path))
+      return actual
+    },
+  }
+}
+
+async function writeWhole(file: FileHandle, chunk: Uint8Array, where: string): Promise<void> {
+  try {
+    await file.writeFile(chunk)
+  } catch (cause) {
+    if (!isNodeError(cause, 'ENOSPC') && !isNodeError(cause, 'EDQUOT')) throw cause
+    throw new OciError('disk-full', 'there is no space left for the blob', {
+      where,
+      cause,
+      hint: `make room, see df -h ${dirname(where)}`,
+    })
+  }
+}
+
+/** Removes what killed writers left: their process is gone, or the file is a day old. */
+export async function removeLeftovers(sys: Sys, folder: string): Promise<void> {
+  for (const name of await sys.disk.readdir(folder)) {
+    const path = join(folder, name)
+    const { mtimeMs } = await sys.disk.stat(path).catch((error: unknown) => {
+      // Its writer has just finished.
+      if (isNodeError(error, 'ENOENT')) return { mtimeMs: sys.clock.now() }
+      throw error
+    })
+    if (!isAlive(sys, Number(name.split('.')[0])) || sys.clock.now() - mtimeMs > leftoverAgeMs)
+      await sys.disk.rm(path, { force: true })
+  }
+}
+
+export function isNodeError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

@@ -1,0 +1,20 @@
+/** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB; more is not a manifest. */
+export const manifestBytesMax = 4 * 1024 * 1024
+/** The release document, uncompressed: a few KiB in practice; bounds what a hostile gzip can blow up to. */
+export const documentBytesMax = 1024 * 1024
+/** A Sigstore bundle; provenance of a system names some hundred packages. */
+export const bundleBytesMax = 16 * 1024 * 1024
+/** Bundles of one release that are looked at. */
+export const bundlesMax = 256
+/** Manifests in one index and layers in one manifest (containerd stops at 127 layers). */
+export const descriptorsMax = 1024
+/** Bytes of a media type (RFC 6838, 4.2: 127 characters each side of the slash). */
+export const mediaTypeLengthMax = 255
+
+/** Bytes read at once from a blob's file: large enough that hashing, not the reading, takes the time. */
+export const readBytes = 1024 * 1024
+/** Milliseconds after which what a writer left behind is rubbish, even if its process number is in use again. */
+export const leftoverAgeMs = 24 * 60 * 60 * 1000
+/** Milliseconds that a writer waits for another one's change of a repository, which takes a few. */
+export const lockWaitMs = 10_000
+export const lockPollMs = 10
