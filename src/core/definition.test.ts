@@ -89,6 +89,7 @@ describe('a definition', () => {
       'spec',
     ],
     ['a floor above the release itself', edit('spec:\n', 'spec:\n  floor: 1.2.0\n'), 'spec.floor'],
+    ['a version too large for a counter', edit('1.1.0', '1.1000000.0'), 'spec'],
     ['a system with run', edit('  services:', '  run: { command: [a] }\n  services:'), 'spec.run'],
   ])('%s is refused', (_, text, path) => {
     expect(findingsOf(text)).toEqual([

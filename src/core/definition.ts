@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Finding } from './errors.ts'
 import { healthCheckSchema } from './health.ts'
 import { architectures } from './release-document.ts'
-import { counterOfVersion, isVersion, parseVersion, type Version } from './version.ts'
+import { counterOfVersion, isVersion, parseVersion, type Version, VersionError } from './version.ts'
 
 const imageName = z
   .string()
@@ -135,8 +135,13 @@ export const definitionSchema = z
     if (form === 'system' && run !== undefined)
       refuse(['run'], 'only a container has run; a system has services')
     if (form === 'container' && run === undefined) refuse([], 'a container needs run: what it starts')
-    if (floorOf(definition) > counterOf(definition))
-      refuse(['floor'], 'is above the counter of this release itself')
+    try {
+      if (floorOf(definition) > counterOf(definition))
+        refuse(['floor'], 'is above the counter of this release itself')
+    } catch (error) {
+      if (!(error instanceof VersionError)) throw error
+      refuse([], `${error.message}; ${error.hint}`)
+    }
     if (form === 'container' && health.length > 0) refuse(['health'], 'only a system has health checks')
     for (const role of ['release', 'director'] as const)
       if (trust !== undefined && trust[role].threshold > new Set(trust[role].keys).size)
