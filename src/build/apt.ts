@@ -1,0 +1,211 @@
+import { join } from 'node:path'
+import type { ExecResult, Sys } from '../sys/index.ts'
+import type { Archive } from './archive-index.ts'
+import { BuildError } from './errors.ts'
+import { downloadTimeoutMs, solveTimeoutMs, updateTimeoutMs } from './limits.ts'
+import { type Mirrors, pocketsOf } from './mirrors.ts'
+
+export interface AptOptions {
+  readonly sys: Sys
+  /** Owned by this value alone; indexes stay in it, so that the next update fetches only what changed. */
+  readonly folder: string
+  readonly suite: string
+  readonly architecture: string
+  readonly mirrors: Mirrors
+  /** OpenPGP keys that may sign the archives. */
+  readonly keyring: string
+}
+
+/** Where apt put the indexes of one pocket. */
+export interface PocketFiles {
+  readonly name: string
+  readonly archive: Archive
+  readonly inRelease: string
+  readonly packages: string
+  /** The path of `packages` as the pocket's `Release` file names it. */
+  readonly packagesPath: string
+}
+
+/** One version of a package that the solver chose. */
+export interface Solved {
+  readonly name: string
+  readonly version: string
+  readonly architecture: string
+}
+
+/** The host's apt, with state, sources and settings of its own: the host's packages and preferences do not touch the result. */
+export class Apt {
+  readonly #options: AptOptions
+
+  constructor(options: AptOptions) {
+    this.#options = options
+  }
+
+  /** Fetches the indexes of every pocket. @throws BuildError `archive-unreachable`, `archive-key-unknown`, `archive-invalid` */
+  async update(): Promise<readonly PocketFiles[]> {
+    await this.#prepare()
+    const { exitCode, stderr } = await this.#run('apt-get', ['update', '-qq'], updateTimeoutMs)
+    if (exitCode !== 0) throw updateError(stderr)
+    return await this.#pocketFiles()
+  }
+
+  /** What must be installed, beside nothing, so that `roots` can be. @throws BuildError `dependencies-unmet` */
+  async solve(roots: readonly string[]): Promise<readonly Solved[]> {
+    const { exitCode, stdout, stderr } = await this.#run(
+      'apt-get',
+      ['install', '--simulate', '-qq', ...roots],
+      solveTimeoutMs,
+    )
+    const text = new TextDecoder().decode(stdout)
+    if (exitCode === 0) return parseSimulation(text)
+    const why = [...text.split('\n'), ...stderr.split('\n')].filter((line) => /^ |^E:/.test(line)).join('\n')
+    throw new BuildError('dependencies-unmet', `apt cannot install these packages together:\n${why}`, {
+      hint: 'change spec.packages in ashlar.yaml',
+    })
+  }
+
+  /** Fetches one file of an archive. Nothing is checked here. @throws BuildError `archive-unreachable` */
+  async download(archive: Archive, path: string, target: string): Promise<void> {
+    const uri = `${this.#options.mirrors[archive].replace(/\/+$/, '')}/${path.split('/').map(encodeURIComponent).join('/')}`
+    const { exitCode, stderr } = await this.#run(
+      '/usr/lib/apt/apt-helper',
+      ['download-file', '-qq', uri, target],
+      downloadTimeoutMs,
+    )
+    if (exitCode === 0) return
+    throw new BuildError('archive-unreachable', `cannot fetch ${path}: ${firstError(stderr)}`, {
+      where: path,
+      hint: 'check the network and try again; a version that the archive dropped needs a new ashlar lock',
+    })
+  }
+
+  // env(1) adds to the caller's environment, so that a proxy that is named there is used.
+  #run(program: string, args: readonly string[], timeoutMs: number): Promise<ExecResult> {
+    const config = `APT_CONFIG=${join(this.#options.folder, 'apt.conf')}`
+    return this.#options.sys.exec.run('env', [config, 'LC_ALL=C.UTF-8', program, ...args], { timeoutMs })
+  }
+
+  async #prepare(): Promise<void> {
+    const { sys, folder, suite, architecture, mirrors, keyring } = this.#options
+    for (const name of ['lists/partial', 'cache/archives/partial', 'empty'])
+      await sys.disk.mkdir(join(folder, name), { recursive: true })
+    const sources = pocketsOf(suite).map(
+      ({ name, archive }) =>
+        `deb [arch=${architecture} signed-by=${keyring}] ${mirrors[archive]} ${name} main\n`,
+    )
+    const host = await sys.exec.run('apt-config', ['dump', 'Acquire'])
+    await sys.disk.writeFile(join(folder, 'sources.list'), sources.join(''))
+    await sys.disk.writeFile(join(folder, 'status'), presentPackage)
+    await sys.disk.writeFile(
+      join(folder, 'apt.conf'),
+      aptConfiguration(folder, architecture, new TextDecoder().decode(host.stdout)),
+    )
+  }
+
+  async #pocketFiles(): Promise<readonly PocketFiles[]> {
+    const { suite, architecture } = this.#options
+    const { stdout } = await this.#run(
+      'apt-get',
+      ['indextargets', '--format', '$(RELEASE)|$(FILENAME)', 'Created-By: Packages'],
+      solveTimeoutMs,
+    )
+    const lines = new TextDecoder().decode(stdout).trim().split('\n')
+    return pocketsOf(suite).map(({ name, archive }) => {
+      const packages = lines.find((line) => line.startsWith(`${name}|`))?.slice(name.length + 1)
+      if (packages === undefined)
+        throw new BuildError('archive-invalid', `the archive has no index of ${name}`, { where: name })
+      return {
+        name,
+        archive,
+        packages,
+        packagesPath: `main/binary-${architecture}/Packages`,
+        inRelease: packages.replace(/_main_binary-[a-z0-9]+_Packages$/, '_InRelease'),
+      }
+    })
+  }
+}
+
+/**
+ * A package that counts as installed in every image. Debian's kernels want a program that makes an initrd on the
+ * machine they run on; here the initrd is made by the build, and the image has none.
+ */
+const presentPackage = `Package: ashlar-boot
+Status: install ok installed
+Architecture: all
+Version: 1
+Maintainer: Ashlar
+Provides: linux-initramfs-tool
+Description: the boot file is made with the release
+
+`
+
+/** The settings of apt. How the host reaches its mirrors (proxy, time limits) is kept; what it would trust is not. */
+export function aptConfiguration(folder: string, architecture: string, hostAcquire: string): string {
+  const kept = hostAcquire
+    .split('\n')
+    .filter((line) => /^Acquire::/.test(line))
+    .filter((line) => !/^Acquire::(?:Allow|GzipIndexes|Languages|IndexTargets|Changelogs)/i.test(line))
+  const own = {
+    'Dir::State': folder,
+    'Dir::State::lists': join(folder, 'lists'),
+    'Dir::State::status': join(folder, 'status'),
+    'Dir::Cache': join(folder, 'cache'),
+    'Dir::Etc::main': '/dev/null',
+    'Dir::Etc::parts': join(folder, 'empty'),
+    'Dir::Etc::sourcelist': join(folder, 'sources.list'),
+    'Dir::Etc::sourceparts': join(folder, 'empty'),
+    'Dir::Etc::preferences': '/dev/null',
+    'Dir::Etc::preferencesparts': join(folder, 'empty'),
+    'Dir::Etc::trustedparts': join(folder, 'empty'),
+    'APT::Architecture': architecture,
+    'APT::Install-Recommends': 'false',
+    'APT::Sandbox::User': 'root',
+    // Without it apt goes on with old or missing indexes and exit code 0.
+    'APT::Update::Error-Mode': 'any',
+    'Acquire::Languages': 'none',
+    'Acquire::GzipIndexes': 'false',
+    'Acquire::AllowInsecureRepositories': 'false',
+    'Acquire::AllowWeakRepositories': 'false',
+    'Acquire::AllowDowngradeToInsecureRepositories': 'false',
+  }
+  const lines = Object.entries(own).map(([name, value]) => `${name} ${JSON.stringify(value)};`)
+  return `${[`#clear APT::Architectures;`, `APT::Architectures { ${JSON.stringify(architecture)}; };`, ...kept, ...lines].join('\n')}\n`
+}
+
+/** Lines `Inst name (version origin [architecture])` of `apt-get --simulate`. */
+export function parseSimulation(text: string): readonly Solved[] {
+  return [...text.matchAll(/^Inst (\S+) \((\S+) .*?\[([a-z0-9-]+)\]\)/gm)].map(
+    ([, name = '', version = '', architecture = '']) => ({
+      name: name.replace(/:[a-z0-9-]+$/, ''),
+      version,
+      architecture,
+    }),
+  )
+}
+
+function updateError(stderr: string): BuildError {
+  if (/NO_PUBKEY|is not signed|couldn't be verified|invalid: BADSIG/i.test(stderr))
+    return new BuildError(
+      'archive-key-unknown',
+      `the archive is signed by none of the known keys: ${firstError(stderr)}`,
+      {
+        hint: 'install debian-archive-keyring, or name mirrors of Debian in spec.base.mirrors',
+      },
+    )
+  if (/Hash Sum mismatch|File has unexpected size|Clearsigned file/i.test(stderr))
+    return new BuildError(
+      'archive-invalid',
+      `the archive contradicts its own signature: ${firstError(stderr)}`,
+      {
+        hint: 'the mirror may be in the middle of an update: try again in some minutes',
+      },
+    )
+  return new BuildError('archive-unreachable', `cannot read the archive: ${firstError(stderr)}`, {
+    hint: 'check the network and the mirrors, then try again',
+  })
+}
+
+function firstError(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => /^[EW]:/.test(line))
+  return (lines[0] ?? stderr.trim().split('\n').at(-1) ?? '').replace(/^[EW]: */, '')
+}

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { type Definition, type Digest, digestFromHex, parseDefinition } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { BuildError } from './errors.ts'
+
+export const definitionName = 'ashlar.yaml'
+export const lockName = 'ashlar.lock'
+
+export interface DefinitionFile {
+  readonly definition: Definition
+  /** Of the file's bytes. */
+  readonly digest: Digest
+}
+
+/** Reads `ashlar.yaml` of a folder. @throws BuildError `definition-missing`, `definition-invalid` with every finding */
+export async function readDefinition(sys: Sys, folder: string): Promise<DefinitionFile> {
+  const file = join(folder, definitionName)
+  const bytes = await readOptional(sys, file)
+  if (bytes === undefined)
+    throw new BuildError('definition-missing', `there is no ${definitionName} in ${folder}`, {
+      where: file,
+      hint: 'ashlar init makes one',
+    })
+  const parsed = parseDefinition(new TextDecoder().decode(bytes), file)
+  if (parsed.is === 'definition') return { definition: parsed.definition, digest: digestOf(bytes) }
+  const text = parsed.findings.map(({ where, message }) => `${where ?? file}: ${message}`).join('\n')
+  throw new BuildError('definition-invalid', text, {
+    where: file,
+    findings: parsed.findings,
+    hint: parsed.findings.find(({ hint }) => hint !== undefined)?.hint,
+  })
+}
+
+export function digestOf(bytes: Uint8Array | string): Digest {
+  return digestFromHex(createHash('sha256').update(bytes).digest('hex'))
+}
+
+/** The file's bytes; undefined where there is no such file. */
+export async function readOptional(sys: Sys, file: string): Promise<Uint8Array | undefined> {
+  try {
+    return await sys.disk.readFile(file)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

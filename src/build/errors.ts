@@ -1,0 +1,38 @@
+import { AshlarError, type ErrorDetail, type Finding } from '../core/index.ts'
+
+export type BuildErrorCode =
+  | 'archive-key-unknown'
+  | 'archive-invalid'
+  | 'archive-unreachable'
+  | 'clock-behind'
+  | 'definition-invalid'
+  | 'definition-missing'
+  | 'dependencies-unmet'
+  | 'file-missing'
+  | 'hash-mismatch'
+  | 'input-missing'
+  | 'kernel-missing'
+  | 'key-invalid'
+  | 'lock-missing'
+  | 'lock-stale'
+  | 'mirror-unknown'
+  | 'owner-unknown'
+  | 'package-unknown'
+  | 'root-required'
+  | 'service-unknown'
+  | 'tool-failed'
+  | 'user-conflict'
+
+export class BuildError extends AshlarError<BuildErrorCode> {
+  /** Every finding, where the definition was refused. */
+  readonly findings: readonly Finding[]
+
+  constructor(
+    code: BuildErrorCode,
+    message: string,
+    detail: ErrorDetail & { readonly findings?: readonly Finding[] } = {},
+  ) {
+    super(code, message, detail)
+    this.findings = detail.findings ?? []
+  }
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path'
+import { AshlarError, digestHex, type LockedPackage, type Progress } from '../core/index.ts'
+import type { BlobReader, BlobWriter } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
+import type { Apt } from './apt.ts'
+import { BuildError } from './errors.ts'
+import { downloadsMax } from './limits.ts'
+import { eachOf } from './pool.ts'
+
+export interface FetchOptions {
+  readonly sys: Sys
+  readonly apt: Apt
+  readonly blobs: BlobReader & BlobWriter
+  /** Where a file lies until it was checked. */
+  readonly folder: string
+  readonly progress: Progress
+}
+
+/** Brings every package into the store that is not there yet. @throws BuildError `hash-mismatch`, `archive-unreachable` */
+export async function fetchPackages(
+  packages: readonly LockedPackage[],
+  options: FetchOptions,
+): Promise<void> {
+  const missing = await missingOf(packages, options.blobs)
+  const total = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  let done = 0
+  const step = { step: 'fetch packages', total, unit: 'bytes' } as const
+  options.progress({ ...step, done })
+  await options.sys.disk.mkdir(options.folder, { recursive: true })
+  await eachOf(missing, downloadsMax, async (wanted) => {
+    await fetchPackage(wanted, options)
+    done += wanted.sizeBytes
+    options.progress({ ...step, done })
+  })
+}
+
+async function missingOf(
+  packages: readonly LockedPackage[],
+  blobs: BlobReader,
+): Promise<readonly LockedPackage[]> {
+  const byDigest = new Map(packages.map((wanted) => [wanted.digest, wanted]))
+  const missing: LockedPackage[] = []
+  for (const wanted of byDigest.values())
+    if ((await blobs.stat(wanted.digest))?.sizeBytes !== wanted.sizeBytes) missing.push(wanted)
+  return missing
+}
+
+async function fetchPackage(wanted: LockedPackage, options: FetchOptions): Promise<void> {
+  const { sys, apt, blobs, folder } = options
+  const file = join(folder, `${digestHex(wanted.digest)}.deb`)
+  try {
+    await apt.download(wanted.archive, wanted.path, file)
+    await storeFile(sys, blobs, wanted, file)
+  } catch (cause) {
+    if (!(cause instanceof AshlarError) || !/^(?:digest|size)-mismatch$/.test(cause.code)) throw cause
+    throw new BuildError(
+      'hash-mismatch',
+      `${wanted.name} ${wanted.version} is not what the archive's index says`,
+      {
+        where: wanted.path,
+        hint: 'the mirror holds a broken file: try another mirror (spec.base.mirrors)',
+        cause,
+      },
+    )
+  } finally {
+    await sys.disk.rm(file, { force: true })
+  }
+}
+
+/** Stores a local file under the digest that it must have. */
+export async function storeFile(
+  sys: Sys,
+  blobs: BlobWriter,
+  wanted: Pick<LockedPackage, 'digest' | 'sizeBytes'>,
+  file: string,
+): Promise<void> {
+  const handle = await sys.disk.open(file, 'r')
+  try {
+    await blobs.write(wanted.digest, wanted.sizeBytes, handle.createReadStream({ autoClose: false }))
+  } finally {
+    await handle.close()
+  }
+}

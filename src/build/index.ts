@@ -1,0 +1,3 @@
+// From a definition to a lock, and from a lock to a release: root tree, layers, disk form, bit for bit.
+export { BuildError, type BuildErrorCode } from './errors.ts'
+export { type InputFile, type LockOptions, lockDefinition } from './lock-definition.ts'

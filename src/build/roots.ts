@@ -1,0 +1,45 @@
+import type { Definition } from '../core/index.ts'
+
+/** What a system needs beside the essential packages to boot; each is named because no other package pulls it in. */
+const systemPackages = [
+  'systemd',
+  // /sbin/init
+  'systemd-sysv',
+  'udev',
+  // systemd-logind and systemctl of unprivileged users speak over it.
+  'dbus',
+  'kmod',
+]
+
+/** Without it apt may choose usrmerge, which brings perl; both say that /usr is merged, as it is here from the start. */
+const mergedUsr = 'usr-is-merged'
+
+/** Programs that turn a root tree into its disk form; each stands for what it is asked for. */
+const toolPackages = [
+  // mkfs.erofs
+  'erofs-utils',
+  // veritysetup, here and in the initrd
+  'cryptsetup-bin',
+  'dmsetup',
+  // The initrd, and what it is made of.
+  'dracut',
+  'systemd',
+  'systemd-sysv',
+  'udev',
+  'kmod',
+  'zstd',
+  // objcopy and the stub that it puts kernel and initrd into
+  'binutils',
+  'systemd-boot-efi',
+]
+
+/** The packages that are asked for by name; the solver adds what these depend on. */
+export function imageRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
+  const system = spec.form === 'system' ? [...systemPackages, spec.kernel.package] : []
+  return [...new Set([...essential, mergedUsr, ...system, ...spec.packages])]
+}
+
+/** As {@link imageRoots}, for the tree that the tools run in; a container needs no tool that is not in its own image. */
+export function toolRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
+  return spec.form === 'system' ? [...essential, mergedUsr, ...toolPackages] : []
+}
