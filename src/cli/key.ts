@@ -1,0 +1,60 @@
+import { dirname, resolve } from 'node:path'
+import { generateKeyPair, type KeyKind, keyKinds } from '../sign/index.ts'
+import type { Registrar } from './command.ts'
+import { CliError, type Context } from './context.ts'
+import { readTextFile } from './files.ts'
+
+/** `ashlar key new`: a key pair; the private half is readable by its owner alone. */
+export function addKey({ group, command, act }: Registrar): void {
+  command(
+    {
+      usage: 'new <path>',
+      summary: 'make a key pair: <path>.key (private) and <path>.pub (public, goes into trust:)',
+      example: 'key new keys/release',
+    },
+    group('key', 'make the keys that releases and orders are signed with'),
+  )
+    .option('--kind <kind>', `one of ${keyKinds.join(', ')}`, 'ed25519')
+    .option('--passphrase-file <file>', 'encrypt the private key with the first line of this file')
+    .action(
+      act<{ kind: string; passphraseFile?: string }>(async (context, [path = ''], options) => {
+        if (!(keyKinds as readonly string[]).includes(options.kind))
+          throw new CliError('usage', `no kind ${JSON.stringify(options.kind)}`, {
+            hint: `use one of ${keyKinds.join(', ')}`,
+          })
+        const [privateFile, publicFile] = [`${resolve(path)}.key`, `${resolve(path)}.pub`]
+        for (const file of [privateFile, publicFile]) await refuseToOverwrite(context, file)
+        const pair = generateKeyPair(
+          options.kind as KeyKind,
+          await readPassphrase(context, options.passphraseFile),
+        )
+        await context.sys.disk.mkdir(dirname(privateFile), { recursive: true })
+        await context.sys.disk.writeDurably(privateFile, pair.privateKey, { mode: 0o600 })
+        await context.sys.disk.writeDurably(publicFile, pair.publicKey)
+        return {
+          json: { keyId: pair.keyId, kind: pair.kind, privateFile, publicFile },
+          text: `${pair.kind} key ${pair.keyId}\n  private ${privateFile} (keep it offline, never in git)\n  public  ${publicFile}`,
+        }
+      }),
+    )
+}
+
+/** The first line of a passphrase file, where one is named. */
+export async function readPassphrase(
+  context: Context,
+  file: string | undefined,
+): Promise<string | undefined> {
+  return file === undefined ? undefined : (await readTextFile(context, file)).split('\n')[0]
+}
+
+async function refuseToOverwrite({ sys }: Context, file: string): Promise<void> {
+  const there = await sys.disk.access(file).then(
+    () => true,
+    () => false,
+  )
+  if (there)
+    throw new CliError('file-exists', 'a key is never overwritten', {
+      where: file,
+      hint: 'choose another path',
+    })
+}
