@@ -1,0 +1,3 @@
+import { memoryRegistryIndex, registryIndexContract } from '../testing/index.ts'
+
+registryIndexContract('memory', async () => memoryRegistryIndex())
