@@ -1,5 +1,7 @@
 // Content by digest: the store on disk, manifests, releases as OCI, and the client of a registry.
+export { assembleRelease, type ReleaseParts } from './assemble-release.ts'
 export { type ContentStore, openContentStore, type StoreBlobs } from './content-store.ts'
+export { type CopyOptions, copyRelease } from './copy-release.ts'
 export { OciError, type OciErrorCode } from './errors.ts'
 export type { IncomingBlob } from './incoming-blob.ts'
 export {
@@ -18,7 +20,9 @@ export {
   referencesOf,
   subjectOf,
 } from './manifest.ts'
-export { type BlobContent, collect, digestOf, hashing, streamOf, verifying } from './streams.ts'
+export { attachBundle, bundlesOf } from './referrers.ts'
+export { type OciDisk, type OciRelease, type ReleaseFiles, readRelease, readReleaseFiles } from './release.ts'
+export { type BlobContent, collect, digestOf, hashing, readRest, streamOf, verifying } from './streams.ts'
 export type {
   BlobReader,
   BlobWriter,

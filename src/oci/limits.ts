@@ -6,6 +6,10 @@ export const documentBytesMax = 1024 * 1024
 export const bundleBytesMax = 16 * 1024 * 1024
 /** Bundles of one release that are looked at. */
 export const bundlesMax = 256
+/** Manifests in a release's index: an image and a disk form for each architecture, and the document. */
+export const releaseManifestsMax = 32
+/** Manifests that one copy takes along: those of the release and of its evidence. */
+export const copiedManifestsMax = 1024
 /** Manifests in one index and layers in one manifest (containerd stops at 127 layers). */
 export const descriptorsMax = 1024
 /** Bytes of a media type (RFC 6838, 4.2: 127 characters each side of the slash). */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Digest, digestFromHex } from '../core/index.ts'
 import { OciError } from './errors.ts'
+import type { BlobReader } from './types.ts'
 
 /** What a stream of bytes turned out to be. */
 export interface BlobContent {
@@ -100,4 +101,21 @@ export async function collect(
 /** One piece as a stream. */
 export async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
+}
+
+/**
+ * The rest of a blob of which the caller holds the beginning, to go on with an interrupted download. It ends well only
+ * if beginning and rest together have the digest. @throws OciError `digest-mismatch`, `size-mismatch`, and what the reader throws
+ */
+export function readRest(
+  blobs: BlobReader,
+  expected: { readonly digest: Digest; readonly sizeBytes: number },
+  held: { readonly sizeBytes: number; readonly content: AsyncIterable<Uint8Array> },
+): AsyncIterable<Uint8Array> {
+  return verifying(
+    blobs.readFrom(expected.digest, held.sizeBytes),
+    expected,
+    `${expected.digest} from byte ${held.sizeBytes}`,
+    held.content,
+  )
 }

@@ -1,3 +1,4 @@
 // Fixtures for tests: stand-ins for what a test is not about, and the contracts that implementations share.
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
+export { type ReleaseFixture, releaseFixture } from './release-fixture.ts'

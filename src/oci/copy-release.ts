@@ -1,0 +1,101 @@
+import type { Digest, Progress } from '../core/index.ts'
+import { OciError } from './errors.ts'
+import { copiedManifestsMax } from './limits.ts'
+import { type AnyManifest, parseAnyManifest, referencesOf } from './manifest.ts'
+import { verifying } from './streams.ts'
+import type { Descriptor, ManifestBytes, Repository } from './types.ts'
+
+export interface CopyOptions {
+  /** Tag that the release gets there. */
+  readonly tag?: string
+  /** Whether signatures and other evidence go with it. */
+  readonly referrers: boolean
+  readonly progress: Progress
+}
+
+/**
+ * Copies a release with all its manifests and blobs, and with what refers to it; what is there already is skipped. The
+ * release itself is written last: where it is seen, all that belongs to it is there.
+ * @throws OciError `manifest-unknown`, and what the two repositories throw
+ */
+export async function copyRelease(
+  from: Repository,
+  to: Repository,
+  digest: Digest,
+  options: CopyOptions,
+): Promise<void> {
+  const referrers = options.referrers ? await from.referrers(digest) : []
+  const family: Member[] = []
+  for (const root of [digest, ...referrers.map((referrer) => referrer.digest)])
+    await gather(from, root, family)
+  const blobs = uniqueBlobs(family)
+  const step = `copy ${digest.slice(0, 19)}`
+  const total = blobs.reduce((sum, blob) => sum + blob.size, 0)
+  let done = 0
+  const advance = (bytes: number) => {
+    done += bytes
+    options.progress({ step, done, total, unit: 'bytes' })
+  }
+  for (const blob of blobs) await copyBlob(from, to, blob, advance)
+  for (const { bytes } of family)
+    if (bytes.digest !== digest) await to.putManifest(bytes.bytes, bytes.mediaType)
+  const release = family.find(({ bytes }) => bytes.digest === digest)
+  if (release !== undefined) await to.putManifest(release.bytes.bytes, release.bytes.mediaType, options.tag)
+}
+
+interface Member {
+  readonly bytes: ManifestBytes
+  readonly parsed: AnyManifest
+}
+
+/** Adds a manifest to the family and, before it, all those that it names. */
+async function gather(from: Repository, digest: Digest, family: Member[]): Promise<void> {
+  if (family.some(({ bytes }) => bytes.digest === digest)) return
+  if (family.length >= copiedManifestsMax)
+    throw new OciError(
+      'content-too-large',
+      `more than ${copiedManifestsMax} manifests belong to the release`,
+      {
+        where: from.name,
+      },
+    )
+  const bytes = await from.manifest(digest)
+  if (bytes === undefined)
+    throw new OciError('manifest-unknown', `there is no manifest ${digest} in ${from.name}`, {
+      where: from.name,
+      hint: 'check the digest, or build the release',
+    })
+  const parsed = parseAnyManifest(bytes.bytes, bytes.mediaType)
+  for (const child of referencesOf(parsed).manifests) await gather(from, child.digest, family)
+  family.push({ bytes, parsed })
+}
+
+function uniqueBlobs(family: readonly Member[]): readonly Descriptor[] {
+  const all = family.flatMap(({ parsed }) => referencesOf(parsed).blobs)
+  return [...new Map(all.map((blob) => [blob.digest, blob])).values()]
+}
+
+async function copyBlob(
+  from: Repository,
+  to: Repository,
+  blob: Descriptor,
+  advance: (bytes: number) => void,
+): Promise<void> {
+  if ((await to.blobs.stat(blob.digest)) !== undefined) return advance(blob.size)
+  const content = verifying(
+    from.blobs.read(blob.digest),
+    { digest: blob.digest, sizeBytes: blob.size },
+    from.name,
+  )
+  await to.blobs.write(blob.digest, blob.size, counted(content, advance))
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  advance: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    advance(chunk.length)
+    yield chunk
+  }
+}
