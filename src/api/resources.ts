@@ -205,6 +205,7 @@ export const resourceSchema = z.discriminatedUnion('kind', [
 ])
 export type Resource = z.infer<typeof resourceSchema>
 export type Kind = Resource['kind']
+export type ResourceOf<K extends Kind> = Extract<Resource, { kind: K }>
 
 /** The path segment of each kind: `GET /v1/nodes`, `PUT /v1/fleets/plants-eu`. */
 export const kindPaths = {
