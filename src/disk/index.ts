@@ -11,6 +11,18 @@ export {
   printEntryName,
   trialEntry,
 } from './boot-entry.ts'
+export {
+  DiskError,
+  type DiskFolder,
+  putEntry,
+  readDiskFolder,
+  readSeal,
+  removeEntry,
+  renameEntry,
+  type SealFiles,
+  sealSlot,
+  writeWhy,
+} from './folder.ts'
 export { trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
 export { type DiskContent, entryOf, type SlotEntry, slotsOf } from './slots.ts'

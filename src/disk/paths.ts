@@ -3,10 +3,9 @@ import type { SlotName } from '../core/index.ts'
 /** The node's disk as a folder, relative to its root: one layout for whoever writes it, launcher or agent. */
 export const diskPath = {
   root: (slot: SlotName) => `${slot}/root.erofs`,
-  /** The compressed root as far as it was fetched: what a cut download goes on from. */
-  partial: (slot: SlotName) => `${slot}/root.part`,
   /** Exists only while the slot is whole: it is taken away first and put in place last. */
   release: (slot: SlotName) => `${slot}/release`,
+  releaseFile: { index: 'index.json', manifest: 'manifest.json', document: 'document.json.gz' },
   entries: 'esp/EFI/Linux',
   entry: (name: string) => `esp/EFI/Linux/${name}`,
   /** What must survive a lost `/var`. */

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import {
+  AshlarError,
+  type Digest,
+  digestFromHex,
+  isDigest,
+  type Reason,
+  type SlotName,
+  shortDigest,
+  slotNames,
+} from '../core/index.ts'
+import type { Disk } from '../sys/index.ts'
+import { type BootEntry, parseEntryName, printEntryName } from './boot-entry.ts'
+import { diskPath } from './paths.ts'
+import type { SlotEntry } from './slots.ts'
+
+export class DiskError extends AshlarError<'entry-malformed' | 'entry-gone'> {}
+
+/** What a node's disk folder holds, as {@link slotsOf} takes it. */
+export interface DiskFolder {
+  readonly entries: readonly SlotEntry[]
+  readonly held: Readonly<Partial<Record<SlotName, Digest>>>
+}
+
+/** The files that prove which release lies in a slot, each as it was fetched. */
+export interface SealFiles {
+  readonly index: Uint8Array
+  readonly manifest: Uint8Array
+  readonly document: Uint8Array
+}
+
+/** Reads a node's disk folder. Files that are no entries (a temporary name, left by a crash) are passed over. */
+export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFolder> {
+  const names = (await whenThere(disk.readdir(join(root, diskPath.entries)))) ?? []
+  const entries = await Promise.all(
+    names.flatMap((name) => {
+      const entry = parseEntryName(name)
+      return entry === undefined ? [] : [readEntry(disk, root, entry)]
+    }),
+  )
+  const held: Partial<Record<SlotName, Digest>> = {}
+  for (const slot of slotNames) {
+    const index = await whenThere(
+      disk.readFile(join(root, diskPath.release(slot), diskPath.releaseFile.index)),
+    )
+    if (index !== undefined) held[slot] = digestFromHex(createHash('sha256').update(index).digest('hex'))
+  }
+  return { entries: entries.filter((entry) => entry !== undefined), held }
+}
+
+/** Puts an entry in place: written whole under a name that no boot loader reads, then renamed. The commit point. */
+export async function putEntry(
+  disk: Disk,
+  root: string,
+  entry: BootEntry,
+  content: { readonly slot: SlotName; readonly release: Digest },
+): Promise<void> {
+  await disk.writeDurably(join(root, diskPath.entry(printEntryName(entry))), `${JSON.stringify(content)}\n`)
+}
+
+/** Changes what an entry's name says: counted down, blessed, marked bad. @throws DiskError `entry-gone` */
+export async function renameEntry(disk: Disk, root: string, from: BootEntry, to: BootEntry): Promise<void> {
+  const [old, next] = [from, to].map((entry) => join(root, diskPath.entry(printEntryName(entry))))
+  if (old === undefined || next === undefined || old === next) return
+  const renamed = await whenThere(disk.rename(old, next).then(() => true))
+  if (renamed === undefined)
+    throw new DiskError('entry-gone', 'the boot entry is not there any more', { where: old })
+  await disk.syncFolder(join(root, diskPath.entries))
+}
+
+export async function removeEntry(disk: Disk, root: string, entry: BootEntry): Promise<void> {
+  await disk.rm(join(root, diskPath.entry(printEntryName(entry))), { force: true })
+  await disk.syncFolder(join(root, diskPath.entries))
+  await disk.rm(join(root, diskPath.why(entry.install)), { force: true })
+}
+
+/** Records why an entry is bad. Comes before the rename, so that a bad entry that was marked always has its reason. */
+export async function writeWhy(disk: Disk, root: string, install: number, why: Reason): Promise<void> {
+  await disk.writeDurably(join(root, diskPath.why(install)), JSON.stringify(why))
+}
+
+/** Says that a slot is whole: the files are written beside, and put in place with one rename. */
+export async function sealSlot(disk: Disk, root: string, slot: SlotName, files: SealFiles): Promise<void> {
+  const folder = join(root, diskPath.release(slot))
+  const temporary = `${folder}.tmp`
+  await disk.rm(temporary, { recursive: true, force: true })
+  await disk.mkdir(temporary, { recursive: true })
+  for (const part of ['index', 'manifest', 'document'] as const)
+    await disk.writeDurably(join(temporary, diskPath.releaseFile[part]), files[part])
+  await disk.rm(folder, { recursive: true, force: true })
+  await disk.rename(temporary, folder)
+  await disk.syncFolder(join(root, slot))
+}
+
+/** Undefined where the slot is not whole. The caller checks the files against the release's digest. */
+export async function readSeal(disk: Disk, root: string, slot: SlotName): Promise<SealFiles | undefined> {
+  const folder = join(root, diskPath.release(slot))
+  const read = (part: keyof SealFiles) => whenThere(disk.readFile(join(folder, diskPath.releaseFile[part])))
+  const [index, manifest, document] = [await read('index'), await read('manifest'), await read('document')]
+  if (index === undefined || manifest === undefined || document === undefined) return undefined
+  return { index, manifest, document }
+}
+
+async function readEntry(disk: Disk, root: string, entry: BootEntry): Promise<SlotEntry | undefined> {
+  const path = join(root, diskPath.entry(printEntryName(entry)))
+  const text = await whenThere(disk.readFile(path, 'utf8'))
+  if (text === undefined) return undefined
+  const { slot, release } = fields(text)
+  const name = slotNames.find((known) => known === slot)
+  if (
+    name === undefined ||
+    typeof release !== 'string' ||
+    !isDigest(release) ||
+    shortDigest(release) !== entry.release
+  )
+    throw new DiskError('entry-malformed', 'the boot entry does not name a slot and its release', {
+      where: path,
+    })
+  const why = await readWhy(disk, root, entry.install)
+  return { ...entry, slot: name, digest: release, ...(why !== undefined && { why }) }
+}
+
+async function readWhy(disk: Disk, root: string, install: number): Promise<Reason | undefined> {
+  const text = await whenThere(disk.readFile(join(root, diskPath.why(install)), 'utf8'))
+  if (text === undefined) return undefined
+  const { code, message, check, exitCode, lastLines } = fields(text)
+  const lines = Array.isArray(lastLines) ? lastLines.filter((line) => typeof line === 'string') : undefined
+  return {
+    code: typeof code === 'string' ? code : 'reason-unreadable',
+    message: typeof message === 'string' ? message : 'why the entry was marked bad cannot be read',
+    ...(typeof check === 'string' && { check }),
+    ...(typeof exitCode === 'number' && { exitCode }),
+    ...(lines !== undefined && { lastLines: lines }),
+  }
+}
+
+function fields(text: string): Partial<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}
+
+/** The result, or undefined where the file or folder is not there. */
+async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

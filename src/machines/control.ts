@@ -1,0 +1,152 @@
+import { join } from 'node:path'
+import type { Sys } from '../sys/index.ts'
+import { MachineError } from './errors.ts'
+import { launcherEndMs, pollMs, powerOffMs, startMs } from './limits.ts'
+import {
+  isAlive,
+  type LauncherState,
+  type Machine,
+  machineNames,
+  machinePaths,
+  readLauncherState,
+  readMachine,
+  whenThere,
+} from './machine-folder.ts'
+import { removeUnusedBridge } from './network.ts'
+
+export interface MachineAt {
+  readonly sys: Sys
+  /** `ASHLAR_DATA/machines` */
+  readonly folder: string
+  readonly name: string
+}
+
+export interface MachineStatus {
+  readonly machine: Machine
+  /** Undefined where the machine was never started. */
+  readonly state: LauncherState | undefined
+  readonly running: boolean
+}
+
+/** The launcher beside this file: in a clone the source, in a shipped tree its bundle. */
+const launcherFile = join(
+  import.meta.dirname,
+  import.meta.filename.endsWith('.ts') ? 'launcher/main.ts' : 'launcher.js',
+)
+
+/**
+ * Starts a machine and returns when its system runs (its boot need not be complete). The launcher outlives the caller.
+ * `node` is the Node binary that runs it. @throws MachineError `machine-running`, `machine-failed`, `machine-unknown`
+ */
+export async function startMachine(at: MachineAt & { readonly node: string }): Promise<LauncherState> {
+  const { sys, folder, name } = at
+  const paths = machinePaths(folder, name)
+  await readMachine(sys, folder, name)
+  if ((await statusOf(at)).running)
+    throw new MachineError('machine-running', `machine ${name} runs already`, {
+      hint: `ashlar machine console ${name}`,
+    })
+  await sys.disk.rm(paths.state, { force: true })
+  // A mount namespace of its own: whatever the launcher mounts is gone when it ends, however it ends.
+  const launcher = await sys.exec.spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', '--', at.node, launcherFile, folder, name],
+    { detached: true, output: { file: paths.launcherLog } },
+  )
+  let ended = false
+  void launcher.exited.then(() => {
+    ended = true
+  })
+  const state = await waitFor(sys, startMs, async () => {
+    const said = await readLauncherState(sys, paths.state)
+    return ended || said?.phase === 'running' || said?.phase === 'failed' ? (said ?? 'ended') : undefined
+  })
+  if (typeof state === 'object' && state.phase === 'running') return state
+  throw new MachineError('machine-failed', `machine ${name} did not start${whyOf(state)}`, {
+    where: paths.launcherLog,
+    hint: `read ${paths.launcherLog} and ${paths.console}`,
+  })
+}
+
+/** Powers a machine off; kills what does not end in time. Does nothing to one that does not run. */
+export async function stopMachine({ sys, folder, name }: MachineAt): Promise<void> {
+  const { state: path } = machinePaths(folder, name)
+  const state = await readLauncherState(sys, path)
+  if (state === undefined || !(await isAlive(sys, state))) return
+  sys.exec.kill(state.pid, 'SIGTERM')
+  const gone = () => isAlive(sys, state).then((alive) => (alive ? undefined : true))
+  if ((await waitFor(sys, powerOffMs + launcherEndMs, gone)) !== undefined) return
+  // Its system dies with it: it was started to do so.
+  sys.exec.kill(state.pid, 'SIGKILL')
+  await waitFor(sys, launcherEndMs, gone)
+}
+
+/** Stops a machine and removes all that it was; the bridge too, when it was the last one there. */
+export async function removeMachine(at: MachineAt): Promise<void> {
+  const { sys, folder, name } = at
+  const { bridge } = await readMachine(sys, folder, name)
+  await stopMachine(at)
+  await sys.disk.rm(machinePaths(folder, name).home, { recursive: true, force: true })
+  await removeUnusedBridge(sys, bridge)
+}
+
+export async function statusOf({ sys, folder, name }: MachineAt): Promise<MachineStatus> {
+  const machine = await readMachine(sys, folder, name)
+  const state = await readLauncherState(sys, machinePaths(folder, name).state)
+  return { machine, state, running: await isAlive(sys, state) }
+}
+
+export async function listMachines({
+  sys,
+  folder,
+}: Omit<MachineAt, 'name'>): Promise<readonly MachineStatus[]> {
+  const names = await machineNames(sys, folder)
+  return Promise.all(names.map((name) => statusOf({ sys, folder, name })))
+}
+
+/** The last bytes that the machine wrote to its console. */
+export async function consoleText({ sys, folder, name }: MachineAt, bytesMax = 64 * 1024): Promise<string> {
+  await readMachine(sys, folder, name)
+  const text = await whenThere(sys.disk.readFile(machinePaths(folder, name).console))
+  return (text ?? Buffer.alloc(0)).subarray(-bytesMax).toString('utf8')
+}
+
+/**
+ * The program and arguments that run a command inside a running machine, as its root: for a shell on a terminal, and
+ * for looking from outside. @throws MachineError `machine-not-running`
+ */
+export async function insideMachine(at: MachineAt, command: readonly string[]): Promise<readonly string[]> {
+  const { state, running } = await statusOf(at)
+  if (!running || state?.leader === undefined)
+    throw new MachineError('machine-not-running', `machine ${at.name} does not run`, {
+      hint: `ashlar machine start ${at.name}`,
+    })
+  return [
+    'nsenter',
+    '--target',
+    String(state.leader),
+    '--mount',
+    '--uts',
+    '--ipc',
+    '--net',
+    '--pid',
+    '--',
+    ...command,
+  ]
+}
+
+function whyOf(state: LauncherState | 'ended' | undefined): string {
+  if (state === undefined) return ` within ${startMs / 1_000} s`
+  return typeof state === 'object' && state.why !== undefined ? `: ${state.why}` : ''
+}
+
+/** Asks again and again until there is an answer; undefined when the time is over. */
+async function waitFor<T>(sys: Sys, ms: number, ask: () => Promise<T | undefined>): Promise<T | undefined> {
+  const until = sys.clock.monotonicMs() + ms
+  while (sys.clock.monotonicMs() < until) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    await sys.clock.sleep(pollMs)
+  }
+  return undefined
+}

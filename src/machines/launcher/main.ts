@@ -1,0 +1,34 @@
+import { type Architecture, AshlarError } from '../../core/index.ts'
+import { realSys } from '../../sys/index.ts'
+import { readMachine } from '../machine-folder.ts'
+import { Launcher } from './launcher.ts'
+
+/** `main.ts FOLDER NAME`, in a mount namespace of its own (see `startMachine`). */
+async function main([folder, name]: readonly string[]): Promise<void> {
+  if (folder === undefined || name === undefined) throw new Error('usage: launcher FOLDER NAME')
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
+  // The terminal that started it may go; the machine stays.
+  process.on('SIGHUP', () => undefined)
+  await Launcher.run({
+    sys: realSys,
+    folder,
+    machine: await readMachine(realSys, folder, name),
+    architecture: architectureOf(process.arch),
+    pid: process.pid,
+    stop: stop.signal,
+    log: (line) => process.stdout.write(`${new Date(realSys.clock.now()).toISOString()} ${line}\n`),
+  })
+}
+
+function architectureOf(arch: string): Architecture {
+  return arch === 'arm64' ? 'arm64' : 'amd64'
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const text = error instanceof AshlarError ? `${error.code}: ${error.message}` : String(error)
+  process.stderr.write(`${text}\n`)
+  process.exitCode = 1
+}

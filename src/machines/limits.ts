@@ -1,0 +1,20 @@
+/** Hosts of a /24 after network, gateway (.1) and broadcast: the most machines that one bridge takes. */
+export const hostNumbers = { first: 2, last: 254 } as const
+/** An interface's name has 15 bytes at the most (IFNAMSIZ). */
+export const interfaceNameMax = 15
+/** A launcher says within this that its machine runs; hashing a large slot comes first. */
+export const startMs = 120_000
+/** A machine that is told to power off is given this long; systemd's own limit for a unit's stop is 90 s. */
+export const powerOffMs = 30_000
+/** The launcher's own work after its machine is off. */
+export const launcherEndMs = 5_000
+/** How often a state file is looked at while somebody waits for it. */
+export const pollMs = 25
+/** A machine that ends by itself without asking for a reboot is started again after this pause. */
+export const crashPauseMs = 1_000
+/** Crashes in a row, none of which came up whole, after which the launcher gives the machine up. */
+export const crashesMax = 10
+/** A single `ip`, `mount` or `umount`. */
+export const commandMs = 20_000
+/** Read at once while hashing: large enough that the hashing takes the time. */
+export const hashPieceBytes = 1024 * 1024
