@@ -10,6 +10,8 @@ import { type BlobContent, expectContent } from './streams.ts'
 
 /** A blob on its way into the store. It becomes visible, whole and durable, with `commit`, or never. */
 export interface IncomingBlob {
+  /** Not to be guessed: 32 hex digits. */
+  readonly id: string
   /** Bytes that are written so far. */
   readonly sizeBytes: number
   /** What arrived before an error of `content` stays, so that a sender can go on from `sizeBytes`. @throws OciError `disk-full` */
@@ -30,31 +32,47 @@ export function blobPath(paths: StorePaths, digest: Digest): string {
 }
 
 export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBlob> {
-  const name = `${process.pid}.${Buffer.from(sys.random.bytes(8)).toString('hex')}`
-  const temporary = join(paths.incoming, name)
+  const id = Buffer.from(sys.random.bytes(16)).toString('hex')
+  const temporary = join(paths.incoming, `${process.pid}.${id}`)
   const file = await sys.disk.open(temporary, 'wx', 0o644)
   const hash = createHash('sha256')
   let sizeBytes = 0
+  let state: 'open' | 'appending' | 'ended' = 'open'
+  // A byte that is written but not hashed would be stored under a wrong name: only a bug could let one in.
+  const move = (from: typeof state, to: typeof state) => {
+    if (state !== from) throw new Error(`the incoming blob is ${state}, not ${from}`)
+    state = to
+  }
   const discard = async () => {
+    state = 'ended'
     await file.close()
     await sys.disk.rm(temporary, { force: true })
   }
   return {
+    id,
     get sizeBytes() {
       return sizeBytes
     },
     discard,
     async append(content) {
-      for await (const chunk of content) {
-        await writeWhole(file, chunk, temporary)
-        hash.update(chunk)
-        sizeBytes += chunk.length
+      move('open', 'appending')
+      try {
+        for await (const chunk of content) {
+          await writeWhole(file, sizeBytes, chunk, temporary)
+          hash.update(chunk)
+          sizeBytes += chunk.length
+        }
+      } finally {
+        move('appending', 'open')
       }
     },
     async commit(expected = {}) {
+      move('open', 'ended')
       const actual = { digest: digestFromHex(hash.digest('hex')), sizeBytes }
       try {
         expectContent(actual, expected, temporary)
+        // A write that failed in the middle may have left bytes that were never counted.
+        await file.truncate(sizeBytes)
         await file.sync()
       } catch (error) {
         await discard()
@@ -70,9 +88,13 @@ export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBl
   }
 }
 
-async function writeWhole(file: FileHandle, chunk: Uint8Array, where: string): Promise<void> {
+/** At a stated place, so that what a failed write left behind is written over. */
+async function writeWhole(file: FileHandle, at: number, chunk: Uint8Array, where: string): Promise<void> {
   try {
-    await file.writeFile(chunk)
+    for (let done = 0; done < chunk.length; ) {
+      const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at + done)
+      done += bytesWritten
+    }
   } catch (cause) {
     if (!isNodeError(cause, 'ENOSPC') && !isNodeError(cause, 'EDQUOT')) throw cause
     throw new OciError('disk-full', 'there is no space left for the blob', {

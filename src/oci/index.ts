@@ -4,6 +4,7 @@ export { type ContentStore, openContentStore, type StoreBlobs } from './content-
 export { type CopyOptions, copyRelease } from './copy-release.ts'
 export { OciError, type OciErrorCode } from './errors.ts'
 export type { IncomingBlob } from './incoming-blob.ts'
+export { manifestBytesMax } from './limits.ts'
 export {
   type AnyManifest,
   annotationsOf,

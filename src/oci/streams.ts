@@ -32,6 +32,7 @@ export function hashing(content: AsyncIterable<Uint8Array>): {
 
 /**
  * Passes a stream on that ends well only if it was the expected content. With a size, it fails as soon as more arrives.
+ * One chunk is always held back until what follows is known: who passes the stream on never completes a wrong one.
  * `held` is a beginning that the caller already has: it is hashed, not passed on.
  * @throws OciError `digest-mismatch`, `size-mismatch`
  */
@@ -43,18 +44,20 @@ export async function* verifying(
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   let sizeBytes = 0
-  if (held !== undefined)
-    for await (const chunk of held) {
-      hash.update(chunk)
-      sizeBytes += chunk.length
-    }
-  for await (const chunk of content) {
+  let last: Uint8Array | undefined
+  const count = (chunk: Uint8Array) => {
     hash.update(chunk)
     sizeBytes += chunk.length
+  }
+  if (held !== undefined) for await (const chunk of held) count(chunk)
+  for await (const chunk of content) {
+    count(chunk)
     if (expected.sizeBytes !== undefined && sizeBytes > expected.sizeBytes) break
-    yield chunk
+    if (last !== undefined) yield last
+    last = chunk
   }
   expectContent({ digest: digestFromHex(hash.digest('hex')), sizeBytes }, expected, where)
+  if (last !== undefined) yield last
 }
 
 /** @throws OciError `size-mismatch`, `digest-mismatch` */

@@ -1,0 +1,93 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Digest, isDigest } from '../core/index.ts'
+import type { ContentStore } from '../oci/index.ts'
+import type { Clock } from '../sys/index.ts'
+import { RegistryError } from './errors.ts'
+import type { RegistryIndex } from './ports.ts'
+
+/** Who asks, and what that one may do. */
+export interface Principal {
+  readonly actor: string
+  may(action: 'pull' | 'push', repository: string): boolean
+}
+
+export interface StoredManifest {
+  readonly repository: string
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly actor: string
+  /** The tag that it was pushed under, if any. */
+  readonly tag: string | undefined
+}
+
+export interface RegistryParts {
+  readonly store: ContentStore
+  readonly index: RegistryIndex
+  readonly clock: Clock
+  /** Who sent the request; undefined: nobody whom we know. */
+  authorize(request: IncomingMessage): Promise<Principal | undefined>
+  /**
+   * Called after a manifest was stored and before the client is told; again when the same one is pushed again. When it
+   * fails, so does the push, and a client that repeats it has it called again.
+   */
+  onManifest(stored: StoredManifest): Promise<void>
+  /** Whether a tag of this repository may be moved or deleted. Default: never. */
+  readonly tagRule?: (repository: string) => 'write-once' | 'mutable'
+}
+
+/** One request and its answer. */
+export interface Exchange {
+  readonly parts: RegistryParts
+  readonly principal: Principal
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly query: URLSearchParams
+}
+
+/** @throws RegistryError `not-allowed` */
+export function requireRight(exchange: Exchange, action: 'pull' | 'push', repository: string): void {
+  const { principal } = exchange
+  if (principal.may(action, repository)) return
+  throw new RegistryError('not-allowed', `${principal.actor} may not ${action} ${repository}`, {
+    hint: 'ask an operator of this registry for the right',
+  })
+}
+
+/** @throws RegistryError `digest-invalid` */
+export function digestParameter(text: string | null): Digest {
+  if (text !== null && isDigest(text)) return text
+  throw new RegistryError('digest-invalid', `not a sha256 digest: ${JSON.stringify(text)}`)
+}
+
+export function answer(
+  exchange: Exchange,
+  status: number,
+  headers: Readonly<Record<string, string | number | readonly string[]>> = {},
+  body?: Uint8Array | string,
+): void {
+  const { request, response } = exchange
+  const length = body === undefined ? { 'content-length': 0 } : { 'content-length': Buffer.byteLength(body) }
+  response.writeHead(status, { ...length, ...(headers as Record<string, string | number | string[]>) })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+export function answerJson(
+  exchange: Exchange,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  answer(exchange, 200, { 'content-type': 'application/json', ...headers }, JSON.stringify(value))
+}
+
+/** Sends a stream whose length stands in `headers`; when it fails in the middle, the connection is cut. */
+export async function answerStream(
+  exchange: Exchange,
+  status: number,
+  headers: Readonly<Record<string, string | number>>,
+  content: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  exchange.response.writeHead(status, headers)
+  await pipeline(Readable.from(content), exchange.response)
+}

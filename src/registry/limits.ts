@@ -1,0 +1,12 @@
+/** Uploads that are open at once: each holds a file and a hash. */
+export const uploadsMax = 256
+/** Milliseconds without a byte after which an open upload is dropped: a client that still lives has asked again by then. */
+export const uploadIdleMs = 60 * 60 * 1000
+/** Bytes of one blob: several times the largest root image seen (a desktop system, 8 GiB). */
+export const blobBytesMax = 32 * 1024 * 1024 * 1024
+/** Tags in one answer; a client that asks for more gets a link to the next page. */
+export const tagsPageMax = 1_000
+/** Tags that one push of a manifest may set. */
+export const tagsPerPushMax = 16
+/** Characters of a request's path and query: name, digest and two parameters need 600. */
+export const urlLengthMax = 4_096
