@@ -1,0 +1,5 @@
+/** Milliseconds that a start waits for the database: a server that just ended may still be closing it. */
+export const busyMs = 2_000
+
+/** Log rows in one answer. */
+export const logRowsMax = 1_000

@@ -1,0 +1,41 @@
+import type { LogEntry } from '../api/index.ts'
+import type { Database } from './database.ts'
+import { logRowsMax } from './limits.ts'
+
+export interface LogRow {
+  readonly at: number
+  readonly actor: string
+  readonly action: string
+  readonly subject: string
+  readonly detail: unknown
+}
+
+/** Writes a row inside the transaction that it tells of. Gives its sequence. */
+export function appendLog(database: Database, row: LogRow): number {
+  const inserted = database.get(
+    'INSERT INTO log (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?) RETURNING sequence',
+    row.at,
+    row.actor,
+    row.action,
+    row.subject,
+    JSON.stringify(row.detail ?? null),
+  )
+  return Number(inserted?.sequence)
+}
+
+/** Up to `limit` rows after `after`, oldest first. */
+export function readLog(database: Database, after: number, limit: number): readonly LogEntry[] {
+  const rows = database.all(
+    'SELECT * FROM log WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    after,
+    Math.min(limit, logRowsMax),
+  )
+  return rows.map((row) => ({
+    sequence: Number(row.sequence),
+    at: Number(row.at),
+    actor: String(row.actor),
+    action: String(row.action),
+    subject: String(row.subject),
+    detail: JSON.parse(String(row.detail)) as unknown,
+  }))
+}

@@ -1,0 +1,115 @@
+import type { AssignmentAnswer, Kind, LogEntry, Resource, ResourceOf } from '../api/index.ts'
+import type { Changed, FleetStore, Transaction } from '../fleet/index.ts'
+import type { RegistryIndex } from '../registry/index.ts'
+import type { Clock } from '../sys/index.ts'
+import { Database } from './database.ts'
+import { appendLog, readLog } from './log.ts'
+import { SqliteRegistryIndex } from './registry-index.ts'
+import { applyChange, getResource, insertAssignment, lastAssignment, listResources } from './resources.ts'
+import { insertToken, type StoredToken, spendToken, type TokenClaim, validClaim } from './tokens.ts'
+
+/** A server's whole state beside the blobs: one SQLite file. */
+export interface Store extends FleetStore {
+  readonly registryIndex: RegistryIndex
+  /** As {@link FleetStore.commit}; a one-time token is used up in the same transaction. @throws StoreError `conflict`, `token-spent` */
+  commit(transaction: Transaction, oneTimeToken?: { readonly hash: string }): Promise<readonly Resource[]>
+  addToken(token: StoredToken, actor: string): Promise<void>
+  /** What a token is good for now; undefined where it is unknown, used or expired. */
+  claimOf(hash: string): Promise<TokenClaim | undefined>
+  hasTokens(): Promise<boolean>
+  /** Up to `limit` rows after the sequence `after`, oldest first. */
+  log(after: number, limit: number): Promise<readonly LogEntry[]>
+  close(): void
+}
+
+/** @throws StoreError `database-in-use`, `database-corrupt`, `database-too-new` */
+export function openStore(path: string, clock: Pick<Clock, 'now'>): Store {
+  const database = new Database(path)
+  try {
+    return new SqliteStore(database, clock)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+class SqliteStore implements Store {
+  readonly epoch: number
+  readonly registryIndex: RegistryIndex
+  readonly #database: Database
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #listeners = new Set<(changed: readonly Changed[]) => void>()
+
+  constructor(database: Database, clock: Pick<Clock, 'now'>) {
+    this.#database = database
+    this.#clock = clock
+    this.epoch = epochOf(database, clock.now())
+    this.registryIndex = new SqliteRegistryIndex(database, () => clock.now())
+  }
+
+  async get<K extends Kind>(kind: K, name: string): Promise<ResourceOf<K> | undefined> {
+    return getResource(this.#database, kind, name)
+  }
+
+  async list<K extends Kind>(kind: K): Promise<readonly ResourceOf<K>[]> {
+    return listResources(this.#database, kind)
+  }
+
+  async lastAssignment(node: string): Promise<AssignmentAnswer | undefined> {
+    return lastAssignment(this.#database, node)
+  }
+
+  async commit(
+    transaction: Transaction,
+    oneTimeToken?: { readonly hash: string },
+  ): Promise<readonly Resource[]> {
+    const now = this.#clock.now()
+    const changed = this.#database.transaction(() => {
+      if (oneTimeToken !== undefined) spendToken(this.#database, oneTimeToken.hash, now)
+      for (const given of transaction.assignments ?? []) insertAssignment(this.#database, given)
+      return transaction.changes.map((change) => applyChange(this.#database, change, now))
+    })
+    for (const listener of this.#listeners) listener(changed)
+    return changed.flatMap(({ resource }) => (resource === undefined ? [] : [resource]))
+  }
+
+  onCommit(listener: (changed: readonly Changed[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async addToken(token: StoredToken, actor: string): Promise<void> {
+    const at = this.#clock.now()
+    const { hash: _hash, ...detail } = token
+    const subject = `Token/${token.claim.is}`
+    this.#database.transaction(() => {
+      insertToken(this.#database, token, at)
+      appendLog(this.#database, { at, actor, action: 'token.create', subject, detail })
+    })
+  }
+
+  async claimOf(hash: string): Promise<TokenClaim | undefined> {
+    return validClaim(this.#database, hash, this.#clock.now())
+  }
+
+  async hasTokens(): Promise<boolean> {
+    return this.#database.get('SELECT 1 FROM tokens LIMIT 1') !== undefined
+  }
+
+  async log(after: number, limit: number): Promise<readonly LogEntry[]> {
+    return readLog(this.#database, after, limit)
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}
+
+/** The second in which the database was made: orders of a database that replaces it win over its own. */
+function epochOf(database: Database, now: number): number {
+  const known = database.get("SELECT value FROM settings WHERE name = 'epoch'")
+  if (known !== undefined) return Number(known.value)
+  const epoch = Math.floor(now / 1_000)
+  database.run("INSERT INTO settings (name, value) VALUES ('epoch', ?)", epoch)
+  return epoch
+}

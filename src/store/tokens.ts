@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { metadataSchema, resourceName } from '../api/index.ts'
+import type { Database } from './database.ts'
+import { StoreError } from './errors.ts'
+
+/** What a token lets its bearer do. */
+const claimSchema = z.discriminatedUnion('is', [
+  z.strictObject({ is: z.literal('admin') }),
+  z.strictObject({ is: z.literal('operator'), name: resourceName }),
+  z.strictObject({
+    is: z.literal('enrolment'),
+    node: resourceName,
+    labels: metadataSchema.shape.labels,
+  }),
+])
+export type TokenClaim = z.infer<typeof claimSchema>
+
+export interface StoredToken {
+  /** Of the secret; the secret itself is nowhere. */
+  readonly hash: string
+  /** Milliseconds since 1970; without it the token does not expire. */
+  readonly expiresAt?: number
+  readonly claim: TokenClaim
+}
+
+/** Stores a token and forgets those that have expired. */
+export function insertToken(database: Database, token: StoredToken, now: number): void {
+  database.run('DELETE FROM tokens WHERE expires_at <= ?', now)
+  database.run(
+    'INSERT INTO tokens (hash, expires_at, json) VALUES (?, ?, ?)',
+    token.hash,
+    token.expiresAt ?? null,
+    JSON.stringify(token.claim),
+  )
+}
+
+/** What the token of this hash is good for now; undefined where it is unknown, used or expired. */
+export function validClaim(database: Database, hash: string, now: number): TokenClaim | undefined {
+  const row = database.get(
+    'SELECT json FROM tokens WHERE hash = ? AND used_at IS NULL AND (expires_at IS NULL OR expires_at > ?)',
+    hash,
+    now,
+  )
+  return row === undefined ? undefined : claimSchema.parse(JSON.parse(String(row.json)))
+}
+
+/** Uses a one-time token inside the transaction of what it allows. @throws StoreError `token-spent` */
+export function spendToken(database: Database, hash: string, now: number): void {
+  const spent = database.run(
+    'UPDATE tokens SET used_at = ? WHERE hash = ? AND used_at IS NULL AND (expires_at IS NULL OR expires_at > ?)',
+    now,
+    hash,
+    now,
+  )
+  if (spent !== 1) throw new StoreError('token-spent', 'the token was used already or has expired')
+}
