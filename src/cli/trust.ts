@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import { composeTrustRoot, readDefinition } from '../build/index.ts'
+import { parseTrustRoot, type TrustRoot } from '../core/index.ts'
+import { CliError, type Context } from './context.ts'
+import { readTextFile } from './files.ts'
+
+/** Reads whom to believe from a `trust.json`, or from the definition in a folder. @throws CliError `trust-missing` */
+export async function readTrust(context: Context, path: string): Promise<TrustRoot> {
+  const { isFile } = await context.sys.disk.stat(path).then(
+    (stat) => ({ isFile: stat.isFile() }),
+    () => ({ isFile: true }),
+  )
+  if (isFile) return parseTrustRoot(await readTextFile(context, path), path)
+  const { definition } = await readDefinition(context.sys, path)
+  const trust = await composeTrustRoot(context.sys, path, definition)
+  if (trust !== undefined) return trust
+  throw new CliError('trust-missing', 'this definition names no trusted keys', {
+    where: join(path, 'ashlar.yaml'),
+    hint: 'name a definition with trust:, or a trust.json, with --trust',
+  })
+}
