@@ -22,3 +22,17 @@ export const leftoverAgeMs = 24 * 60 * 60 * 1000
 /** Milliseconds that a writer waits for another one's change of a repository, which takes a few. */
 export const lockWaitMs = 10_000
 export const lockPollMs = 10
+
+/** Bytes of a registry's error message that are read, and of an answer whose content does not matter. */
+export const errorBodyBytesMax = 64 * 1024
+/** Redirects that one download follows: registries send to their storage, which may send on once. */
+export const redirectsMax = 5
+/** Pages of a list that are fetched: at a registry's usual 100 to 1,000 entries a page, more than anyone has. */
+export const pagesMax = 100
+/** Attempts in a row that bring nothing, before a download is given up: with the waits below, about a minute. */
+export const resumesMax = 8
+/** Milliseconds before the first of these, doubled each time up to the second. */
+export const resumeDelayMs = 250
+export const resumeDelayMsMax = 15_000
+/** Bytes that make an attempt count as one that brought something; fewer, and a hostile registry could go on for ever. */
+export const resumeProgressBytes = 64 * 1024

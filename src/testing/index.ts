@@ -2,3 +2,4 @@
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
 export { type ReleaseFixture, releaseFixture } from './release-fixture.ts'
+export { basic, type TestRegistry, testRegistry } from './test-registry.ts'

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ContentStore } from '../oci/index.ts'
+import { createRegistry, type RegistryIndex, type StoredManifest } from '../registry/index.ts'
+import { realSys } from '../sys/index.ts'
+import { memoryRegistryIndex } from './memory-registry-index.ts'
+
+export interface TestRegistry {
+  /** `http://127.0.0.1:port` */
+  readonly url: string
+  readonly index: RegistryIndex
+  /** What `onManifest` was called with. */
+  readonly stored: StoredManifest[]
+  /** Method and path of each request. */
+  readonly requests: string[]
+  /** Comes before the registry; true: it has taken the request over. */
+  intercept: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Milliseconds that the registry's clock is ahead. */
+  aheadMs: number
+  close(): Promise<void>
+}
+
+/** Basic credentials that {@link testRegistry} knows: `reader` may pull everything but `secret`, `writer` may do all. */
+export function basic(user: 'reader' | 'writer'): string {
+  return `Basic ${Buffer.from(`${user}:${user}-password`).toString('base64')}`
+}
+
+/** Our registry on a free port of the loopback, in memory but for its blobs. */
+export async function testRegistry(
+  store: ContentStore,
+  tagRule?: (repository: string) => 'write-once' | 'mutable',
+): Promise<TestRegistry> {
+  const index = memoryRegistryIndex()
+  const stored: StoredManifest[] = []
+  const requests: string[] = []
+  const handler = createRegistry({
+    store,
+    index,
+    clock: { ...realSys.clock, now: () => realSys.clock.now() + registry.aheadMs },
+    authorize: async ({ headers }) => {
+      const user = (['reader', 'writer'] as const).find((name) => headers.authorization === basic(name))
+      if (user === undefined) return undefined
+      const may = (action: 'pull' | 'push', repository: string) =>
+        user === 'writer' || (action === 'pull' && repository !== 'secret')
+      return { actor: user, may }
+    },
+    onManifest: async (manifest) => {
+      stored.push(manifest)
+    },
+    ...(tagRule !== undefined && { tagRule }),
+  })
+  const listener = await realSys.net.listen({ host: '127.0.0.1', port: 0 }, (request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    if (!registry.intercept(request, response)) handler(request, response)
+  })
+  const registry: TestRegistry = {
+    url: `http://127.0.0.1:${listener.port}`,
+    index,
+    stored,
+    requests,
+    intercept: () => false,
+    aheadMs: 0,
+    close: () => listener.close(0),
+  }
+  return registry
+}
