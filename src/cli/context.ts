@@ -11,6 +11,8 @@ export interface Context {
   readonly terminal: Terminal
   readonly progress: Progress
   readonly folders: Folders
+  /** Effective user id; 0 is root. */
+  readonly user: number
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
 }
@@ -41,7 +43,11 @@ export class CliError extends AshlarError<
   | 'definition-invalid'
   | 'trust-missing'
   | 'root-required'
-  | 'rollout-failed'
+  | 'authority-unknown'
+  | 'release-refused'
+  | 'resource-invalid'
+  | 'resource-unknown'
+  | 'timed-out'
 > {
   readonly findings: readonly Finding[]
   constructor(

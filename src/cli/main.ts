@@ -22,6 +22,7 @@ const context: Context = {
   terminal,
   progress: process.env.ASHLAR_PROGRESS === 'off' ? noProgress : terminal.progress,
   folders: foldersOf(process.env),
+  user: process.geteuid?.() ?? -1,
   signal: interrupted.signal,
 }
 

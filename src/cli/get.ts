@@ -1,0 +1,103 @@
+import { type Kind, kindPaths, type Node, type Resource } from '../api/index.ts'
+import type { Registrar } from './command.ts'
+import { CliError, type Result } from './context.ts'
+import { openSession } from './session.ts'
+import { table } from './table.ts'
+
+/** How long `--wait-for` waits. */
+const waitMsDefault = 120_000
+
+/** `ashlar get`: resources of the server. */
+export function addGet({ command, act }: Registrar): void {
+  command({
+    usage: 'get <kind> [name]',
+    summary: 'list resources of a kind (nodes, fleets, releases, rollouts), or print one',
+    example: 'get nodes',
+  })
+    .option('--wait-for <state>', 'with a node: wait until it runs a release that is "confirmed"')
+    .action(
+      act<{ waitFor?: string }>(async (context, [kindText = '', name], { waitFor }) => {
+        const kind = parseKind(kindText)
+        const { client } = await openSession(context)
+        if (name === undefined) return listing(kind, await client.list(kind))
+        if (waitFor === undefined) return one(await client.get(kind, name))
+        if (kind !== 'Node' || waitFor !== 'confirmed')
+          throw new CliError('usage', 'only a node can be waited for, until it is confirmed', {
+            hint: 'get node NAME --wait-for confirmed',
+          })
+        const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
+        for await (const resource of client.watch(kind, name, limit))
+          if ((resource as Node).status.observed?.running.confirmed) return one(resource)
+        throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
+          hint: `look at its console: ashlar machine console ${name} --log`,
+        })
+      }),
+    )
+}
+
+/** `node`, `nodes` and `Node` are the same. @throws CliError `usage` */
+function parseKind(text: string): Kind {
+  const found = (Object.entries(kindPaths) as [Kind, string][]).find(([kind, path]) =>
+    [kind.toLowerCase(), path].includes(text.toLowerCase()),
+  )
+  if (found !== undefined) return found[0]
+  throw new CliError('usage', `no kind ${JSON.stringify(text)}`, {
+    hint: `use one of ${Object.values(kindPaths).join(', ')}`,
+  })
+}
+
+function one(resource: Resource): Result {
+  return { json: resource, text: JSON.stringify(resource, null, 2) }
+}
+
+function listing(kind: Kind, resources: readonly Resource[]): Result {
+  const titles = {
+    Node: ['name', 'release', 'slot', 'confirmed', 'assigned', 'labels'],
+    Fleet: ['name', 'image', 'release', 'nodes'],
+    Release: ['name', 'image', 'version', 'digest'],
+    Rollout: ['name', 'fleet', 'release', 'intent', 'phase', 'wave'],
+  }[kind]
+  const rows = resources.map(rowOf)
+  return { json: resources, text: rows.length === 0 ? `no ${kindPaths[kind]}` : table(titles, rows) }
+}
+
+const short = (digest: string | undefined) => digest?.slice(7, 19) ?? '-'
+const labelText = (labels: Record<string, string>) =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+
+function rowOf(resource: Resource): string[] {
+  const { name, labels } = resource.metadata
+  switch (resource.kind) {
+    case 'Node': {
+      const { observed, assigned } = resource.status
+      return [
+        name,
+        short(observed?.running.release),
+        observed?.running.slot ?? '-',
+        observed === undefined ? '-' : String(observed.running.confirmed),
+        short(assigned?.release),
+        labelText(labels),
+      ]
+    }
+    case 'Fleet':
+      return [
+        name,
+        resource.spec.image,
+        short(resource.status.release),
+        labelText(resource.spec.nodes.matchLabels),
+      ]
+    case 'Release':
+      return [name, resource.spec.image, resource.spec.version, resource.spec.digest]
+    case 'Rollout':
+      return [
+        name,
+        resource.spec.fleet,
+        short(resource.spec.release),
+        resource.spec.intent,
+        resource.status.phase,
+        `${resource.status.wave + 1}/${resource.status.waves}`,
+      ]
+  }
+}

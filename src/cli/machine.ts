@@ -1,0 +1,186 @@
+import type { Command } from 'commander'
+import {
+  consoleText,
+  defaultNetwork,
+  ensureBridge,
+  gatewayOf,
+  insideMachine,
+  listMachines,
+  type MachineStatus,
+  removeMachine,
+  startMachine,
+  stopMachine,
+} from '../machines/index.ts'
+import type { Registrar } from './command.ts'
+import type { Context, Result } from './context.ts'
+import { addMachineCreate } from './machine-create.ts'
+import { requireRoot } from './root.ts'
+import { table } from './table.ts'
+
+/** `ashlar machine …`: nodes on this host. */
+export function addMachine(registrar: Registrar): void {
+  const machine = registrar.group('machine', 'nodes on this host, booted by systemd-nspawn')
+  addMachineCreate(registrar, machine)
+  addNetwork(registrar, machine)
+  addStart(registrar, machine)
+  addStop(registrar, machine)
+  addRemove(registrar, machine)
+  addConsole(registrar, machine)
+  addList(registrar, machine)
+}
+
+const at = ({ sys, folders }: Context, name: string | undefined) => ({
+  sys,
+  folder: folders.machines,
+  name: name ?? '',
+})
+
+function addNetwork({ command, act }: Registrar, machine: Command): void {
+  command(
+    {
+      usage: 'network',
+      summary: 'make the bridge that machines hang on, and print this host’s address there',
+      example: 'machine network',
+    },
+    machine,
+  ).action(
+    act(async (context) => {
+      requireRoot(context)
+      const gateway = gatewayOf(defaultNetwork)
+      await ensureBridge(context.sys, { bridge: defaultNetwork.bridge, gateway })
+      return {
+        json: { bridge: defaultNetwork.bridge, gateway },
+        text: `${defaultNetwork.bridge}: this host is ${gateway}; let a server listen there`,
+      }
+    }),
+  )
+}
+
+function addStart({ command, act }: Registrar, machine: Command): void {
+  command(
+    { usage: 'start <name>', summary: 'boot a machine', example: 'machine start node-1' },
+    machine,
+  ).action(
+    act(async (context, [name]) => {
+      requireRoot(context)
+      const state = await startMachine({ ...at(context, name), node: process.execPath })
+      return { json: state, text: `${name} boots from slot ${state.running?.slot ?? '?'}` }
+    }),
+  )
+}
+
+function addStop({ command, act }: Registrar, machine: Command): void {
+  command(
+    { usage: 'stop <name>', summary: 'power a machine off', example: 'machine stop node-1' },
+    machine,
+  ).action(
+    act(async (context, [name]) => {
+      requireRoot(context)
+      await stopMachine(at(context, name))
+      return { json: { name, running: false }, text: `${name} is off` }
+    }),
+  )
+}
+
+function addRemove({ command, act }: Registrar, machine: Command): void {
+  command(
+    {
+      usage: 'rm <name>',
+      summary: 'stop a machine and delete all that it holds, its /var included',
+      example: 'machine rm node-1 --yes',
+    },
+    machine,
+  )
+    .option('--yes', 'do it; without this only the plan is shown')
+    .action(
+      act<{ yes?: true }>(async (context, [name], { yes }) => {
+        requireRoot(context)
+        const found = (await listMachines(at(context, name))).find((status) => status.machine.name === name)
+        if (found === undefined)
+          return { json: { name, removed: false }, text: `there is no machine ${name}` }
+        const plan = [
+          ...(found.running ? [`power off ${name}`] : []),
+          `delete both slots and /var of ${name}`,
+          `free ${found.machine.address}`,
+        ]
+        if (yes !== true)
+          return {
+            json: { name, plan },
+            text: [...plan, 'nothing was done: add --yes'].join('\n'),
+            exitCode: 1,
+          }
+        await removeMachine(at(context, name))
+        return { json: { name, removed: true, plan }, text: `removed ${name}` }
+      }),
+    )
+}
+
+function addConsole({ command, act }: Registrar, machine: Command): void {
+  command(
+    {
+      usage: 'console <name> [command...]',
+      summary: 'run a command inside a machine (default: a shell), or print its console with --log',
+      example: 'machine console node-1 -- systemctl status nginx',
+    },
+    machine,
+  )
+    .option('--log', 'print what the machine wrote to its console')
+    .option('--capture', 'print the command’s output as part of the result; implied by --json')
+    .action(
+      act<{ log?: true; json?: true; capture?: true }>(async (context, [name, ...words], options) => {
+        if (options.log) {
+          const log = await consoleText(at(context, name))
+          return { json: { name, log }, text: log.trimEnd() }
+        }
+        requireRoot(context)
+        const [program = '', ...args] = await insideMachine(
+          at(context, name),
+          words.length === 0 ? ['/bin/bash', '--login'] : words,
+        )
+        return options.json || options.capture
+          ? capture(context, program, args)
+          : attach(context, program, args)
+      }),
+    )
+}
+
+async function attach({ sys }: Context, program: string, args: readonly string[]): Promise<Result> {
+  const child = await sys.exec.spawn(program, args, { output: 'inherit', stdin: 'inherit' })
+  const { exitCode } = await child.exited
+  return { json: { exitCode }, text: '', exitCode }
+}
+
+async function capture({ sys, signal }: Context, program: string, args: readonly string[]): Promise<Result> {
+  const { exitCode, stdout, stderr } = await sys.exec.run(program, args, { signal })
+  const output = `${Buffer.from(stdout).toString('utf8')}${stderr}`
+  return { json: { exitCode, output }, text: output.trimEnd(), exitCode }
+}
+
+function addList({ command, act }: Registrar, machine: Command): void {
+  command(
+    { usage: 'list', summary: 'list the machines of this host', example: 'machine list' },
+    machine,
+  ).action(
+    act(async ({ sys, folders }) => {
+      const machines = await listMachines({ sys, folder: folders.machines })
+      return {
+        json: machines.map(summaryOf),
+        text: table(['name', 'state', 'address', 'slot', 'release'], machines.map(rowOf)),
+      }
+    }),
+  )
+}
+
+function summaryOf({ machine, state, running }: MachineStatus) {
+  return { name: machine.name, running, address: machine.address, ...(state !== undefined && { state }) }
+}
+
+function rowOf({ machine, state, running }: MachineStatus): string[] {
+  return [
+    machine.name,
+    running ? (state?.phase ?? 'starting') : 'off',
+    machine.address,
+    state?.running?.slot ?? '-',
+    state?.running?.release.slice(7, 19) ?? '-',
+  ]
+}

@@ -1,0 +1,31 @@
+import { parseReference, printReference } from '../core/index.ts'
+import { copyRelease } from '../oci/index.ts'
+import type { Registrar } from './command.ts'
+import { findLocalRelease } from './references.ts'
+import { openSession } from './session.ts'
+
+/** `ashlar push`: a release with all its evidence, from the local store to the server's registry. */
+export function addPush({ command, act }: Registrar): void {
+  command({
+    usage: 'push <reference>',
+    summary: 'copy a release and its evidence to the server’s registry',
+    example: 'push gateway:1.1.0',
+  }).action(
+    act(async (context, [text = '']) => {
+      const { repository, digest } = await findLocalRelease(context, text)
+      const session = await openSession(context)
+      const { tag } = parseReference(text)
+      await copyRelease(repository, session.repository(repository.name), digest, {
+        referrers: true,
+        progress: context.progress,
+        ...(tag !== undefined && { tag }),
+      })
+      const reference = printReference({
+        registry: new URL(session.login.url).host,
+        repository: repository.name,
+        digest,
+      })
+      return { json: { digest, reference }, text: `pushed ${reference}` }
+    }),
+  )
+}

@@ -1,0 +1,111 @@
+import type { Command } from 'commander'
+import type { NodeProgress, Rollout } from '../api/index.ts'
+import { shortDigest } from '../core/index.ts'
+import type { Registrar } from './command.ts'
+import { CliError, type Context, type Result } from './context.ts'
+import { requireDigest } from './references.ts'
+import { openSession } from './session.ts'
+import { table } from './table.ts'
+
+/** `ashlar rollout …`: a fleet's move from one release to another. */
+export function addRollout(registrar: Registrar): void {
+  const rollout = registrar.group('rollout', 'move a fleet to another release, in waves')
+  addStart(registrar, rollout)
+  addRevert(registrar, rollout)
+  addWatch(registrar, rollout)
+}
+
+const watchOption = ['--watch', 'stay until it ends; exit code 1 when it halted'] as const
+
+function addStart({ command, act }: Registrar, rollout: Command): void {
+  command(
+    {
+      usage: 'start <fleet> <release>',
+      summary: 'roll a release out to a fleet',
+      example: 'rollout start gateways sha256:… --watch',
+    },
+    rollout,
+  )
+    .option(...watchOption)
+    .action(
+      act<{ watch?: true }>(async (context, [fleet = '', release = ''], { watch }) => {
+        const { client } = await openSession(context)
+        const started = await client.startRollout({
+          fleet,
+          release: requireDigest(release),
+          intent: 'update',
+        })
+        return watch ? follow(context, started.metadata.name) : shown(started)
+      }),
+    )
+}
+
+function addRevert({ command, act }: Registrar, rollout: Command): void {
+  command(
+    {
+      usage: 'revert <fleet> [release]',
+      summary: 'take a fleet back to what it ran before, or to a named release above the floor',
+      example: 'rollout revert gateways --watch',
+    },
+    rollout,
+  )
+    .option(...watchOption)
+    .action(
+      act<{ watch?: true }>(async (context, [fleet = '', release], { watch }) => {
+        const { client } = await openSession(context)
+        const to = release === undefined ? {} : { release: requireDigest(release) }
+        const started = await client.startRollout({ fleet, intent: 'revert', ...to })
+        return watch ? follow(context, started.metadata.name) : shown(started)
+      }),
+    )
+}
+
+function addWatch({ command, act }: Registrar, rollout: Command): void {
+  command(
+    { usage: 'watch <name>', summary: 'follow a rollout until it ends', example: 'rollout watch gateways-1' },
+    rollout,
+  ).action(act((context, [name = '']) => follow(context, name)))
+}
+
+/** Tells each change of each node, and ends with the rollout. */
+async function follow(context: Context, name: string): Promise<Result> {
+  const { client } = await openSession(context)
+  let before: Record<string, NodeProgress> = {}
+  for await (const resource of client.watch('Rollout', name, context.signal)) {
+    const rollout = resource as Rollout
+    for (const [node, progress] of Object.entries(rollout.status.nodes))
+      if (progress.state !== (before[node]?.state ?? 'waiting'))
+        context.terminal.note(`${node}: ${describe(progress)}`)
+    before = rollout.status.nodes
+    if (rollout.status.phase !== 'running' && settled(rollout)) return shown(rollout)
+  }
+  throw new CliError('resource-unknown', `rollout ${name} went away while it was watched`, {
+    hint: 'ashlar get rollouts',
+  })
+}
+
+/** A halted rollout still takes nodes back; it has ended when none is under way. */
+function settled({ status }: Rollout): boolean {
+  return !Object.values(status.nodes).some(({ state }) => state === 'assigned' || state === 'reverting')
+}
+
+function shown(rollout: Rollout): Result {
+  const { status, spec, metadata } = rollout
+  const head = `${metadata.name}: ${spec.intent} of ${spec.fleet} to ${shortDigest(spec.release)}: ${status.phase}${status.reason === undefined ? '' : `: ${status.reason.message}`}`
+  const rows = Object.entries(status.nodes).map(([node, progress]) => [
+    node,
+    String(progress.wave + 1),
+    describe(progress),
+  ])
+  return {
+    json: rollout,
+    text: rows.length === 0 ? head : `${head}\n${table(['node', 'wave', 'state'], rows)}`,
+    ...(status.phase === 'halted' && { exitCode: 1 }),
+  }
+}
+
+function describe({ state, reason }: NodeProgress): string {
+  if (reason === undefined) return state
+  const lines = (reason.lastLines ?? []).map((line) => `\n    ${line}`).join('')
+  return `${state}: ${reason.message} [${reason.code}]${lines}`
+}
