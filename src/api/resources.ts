@@ -27,7 +27,7 @@ export const reasonSchema = z.strictObject({
   message: z.string(),
   check: z.string().optional(),
   exitCode: z.int().optional(),
-  lastLines: z.array(z.string().max(2_000)).max(50).optional(),
+  lastLines: z.array(z.string().max(2_000)).max(50).readonly().optional(),
 })
 
 export const slotSchema = z.discriminatedUnion('is', [
@@ -206,6 +206,12 @@ export const resourceSchema = z.discriminatedUnion('kind', [
 export type Resource = z.infer<typeof resourceSchema>
 export type Kind = Resource['kind']
 export type ResourceOf<K extends Kind> = Extract<Resource, { kind: K }>
+export const resourceSchemas = {
+  Node: nodeSchema,
+  Fleet: fleetSchema,
+  Release: releaseSchema,
+  Rollout: rolloutSchema,
+} as const satisfies Record<Kind, z.ZodType>
 
 /** The path segment of each kind: `GET /v1/nodes`, `PUT /v1/fleets/plants-eu`. */
 export const kindPaths = {

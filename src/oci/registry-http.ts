@@ -10,8 +10,11 @@ export interface RemoteOptions {
   readonly url: string
   /** Name of the repository there. */
   readonly name: string
-  /** Value of the Authorization header; asked anew for each request. */
-  readonly credential?: () => Promise<string> | string
+  /** Value of the Authorization header; asked anew for each request, whose path comes with its query. */
+  readonly credential?: (request: {
+    readonly method: string
+    readonly path: string
+  }) => Promise<string> | string
   /** PEM certificates that are trusted in place of the system's. */
   readonly ca?: string
 }
@@ -42,7 +45,8 @@ export function registryHttp(net: Sys['net'], options: RemoteOptions): RegistryH
   ): Promise<HttpResponse> => {
     const url = new URL(request.target, base)
     // A storage host that a registry redirects to must not learn the credential.
-    const credential = url.origin === base.origin ? await options.credential?.() : undefined
+    const scope = { method: request.method, path: `${url.pathname}${url.search}` }
+    const credential = url.origin === base.origin ? await options.credential?.(scope) : undefined
     const response = await reach(net, url, {
       method: request.method,
       url: url.href,
