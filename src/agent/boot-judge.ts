@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { reasonSchema } from '../api/index.ts'
+import { otherSlot, type Reason } from '../core/index.ts'
+import { readText } from './files.ts'
+import { judgeHealth } from './health.ts'
+import { trialAttemptsMax, trialMs } from './limits.ts'
+import { giveUpTrial, type Node, viewNode } from './node.ts'
+import { jsonOf } from './node-files.ts'
+
+/** What the health checks of this boot found; gone after the boot. */
+const verdictSchema = z.strictObject({ reason: reasonSchema.optional() })
+
+/** `agent health`: judges this boot. A trial that fails goes back at once; a confirmed release stays and is reported. */
+export async function checkHealth(node: Node): Promise<boolean> {
+  const reason = await judgeHealth(node.sys, node.paths)
+  await node.sys.disk.mkdir(node.paths.runtime, { recursive: true })
+  await node.sys.disk.writeDurably(verdictPath(node), JSON.stringify({ reason }))
+  if (reason === undefined) return true
+  node.log(`unhealthy: ${reason.message}`)
+  if ((await viewNode(node)).running.is === 'trial') await giveUpTrial(node, reason)
+  return false
+}
+
+/** Why the checks of this boot failed, if they were made and did. */
+export async function healthFault(node: Node): Promise<Reason | undefined> {
+  return (await readVerdict(node))?.reason
+}
+
+/**
+ * `agent confirm`, once the boot is complete: the release is good, its floor holds from now on, and what lies below
+ * that in the other slot is taken away. Each step may be done again after a crash; the entry's name comes first, for
+ * it alone decides what boots next.
+ */
+export async function confirmBoot(node: Node): Promise<void> {
+  const { slots, facts, memory, log } = node
+  const { running, document } = await viewNode(node)
+  if (running.is === 'trial') {
+    await slots.bless(facts.install)
+    log(`${document.name} ${document.version} is confirmed`)
+  }
+  if (running.is === 'trial' || running.is === 'good') {
+    const floor = await memory.raiseFloor(document.floor)
+    const other = otherSlot(facts.slot)
+    const beside = await slots.document(other)
+    if (beside !== undefined && beside.counter < floor) {
+      log(`${beside.name} ${beside.version} is below the floor ${floor} and is taken away`)
+      await slots.clear(other)
+    }
+  }
+  await slots.bootCompleted(facts.install)
+}
+
+/**
+ * Waits until the trial that runs is confirmed; true then. Health and confirmation are units of their own; where one
+ * of them was killed, it is started again. False: the trial was given up, and the machine is about to reboot.
+ */
+export async function awaitConfirmation(node: Node): Promise<boolean> {
+  const { sys, log } = node
+  const until = sys.clock.monotonicMs() + trialMs
+  let attempts = 1
+  while (sys.clock.monotonicMs() < until) {
+    const { running } = await viewNode(node)
+    if (running.is === 'good') return true
+    if (running.is !== 'trial') return false
+    if (await someUnitDied(node)) {
+      if (++attempts > trialAttemptsMax) break
+      log('health or confirmation was killed, and is started again')
+      await sys.exec.run('systemctl', ['start', '--no-block', confirmUnit])
+    }
+    await sys.clock.sleep(200)
+  }
+  await giveUpTrial(node, { code: 'trial-unjudged', message: 'the checks did not come to an end' })
+  return false
+}
+
+const healthUnit = 'ashlar-health.service'
+const confirmUnit = 'ashlar-confirm.service'
+
+/** A unit that failed although no check did: it was killed, or could not start. */
+async function someUnitDied(node: Node): Promise<boolean> {
+  const verdict = await readVerdict(node)
+  if (verdict?.reason !== undefined) return false
+  const unit = verdict === undefined ? healthUnit : confirmUnit
+  const { stdout } = await node.sys.exec.run('systemctl', ['show', '--property=ActiveState', '--value', unit])
+  return Buffer.from(stdout).toString('utf8').trim() === 'failed'
+}
+
+async function readVerdict(node: Node): Promise<z.infer<typeof verdictSchema> | undefined> {
+  const verdict = verdictSchema.safeParse(jsonOf((await readText(node.sys, verdictPath(node))) ?? ''))
+  return verdict.success ? verdict.data : undefined
+}
+
+function verdictPath({ paths }: Node): string {
+  return `${paths.runtime}/health.json`
+}

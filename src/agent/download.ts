@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createZstdDecompress } from 'node:zlib'
+import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
+import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { Refusal } from './errors.ts'
+import { readFrom, whenThere } from './files.ts'
+
+export interface Download {
+  readonly sys: Sys
+  readonly repository: Repository
+  readonly blob: Descriptor
+  /** Digest and size of what the blob unpacks to. */
+  readonly content: { readonly digest: Digest; readonly sizeBytes: number }
+  /** Where blobs lie as far as they were fetched. */
+  readonly folder: string
+  readonly onBytes: (done: number) => void
+}
+
+/** Bytes of a blob that are there from an earlier attempt. */
+export async function heldBytes(sys: Sys, folder: string, blob: Digest): Promise<number> {
+  return (await whenThere(sys.disk.stat(partialPath(folder, blob))))?.size ?? 0
+}
+
+/**
+ * Fetches a blob and hands its unpacked content to `write` as it comes. What arrives is kept, so that a cut connection
+ * or a killed agent goes on with a range from there; the beginning is read and hashed again. Blob and content are
+ * hashed while they pass. @throws Refusal `blob-digest-mismatch`, `root-digest-mismatch`
+ */
+export async function fetchUnpacked(
+  download: Download,
+  write: (content: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  const { sys, blob, folder } = download
+  const path = partialPath(folder, blob.digest)
+  await forgetOthers(sys, path)
+  const resumed = (await heldBytes(sys, folder, blob.digest)) > 0
+  try {
+    await unpack(download, write)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    await sys.disk.rm(path, { force: true })
+    // The beginning may have been damaged where it lay, by a crash for instance: once more, all of it from the registry.
+    if (!resumed) throw error
+    await unpack(download, write)
+  }
+  await sys.disk.rm(path, { force: true })
+}
+
+async function unpack(
+  download: Download,
+  write: (content: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  try {
+    await pipeline(
+      Readable.from(fetchThroughCuts(download), { objectMode: false }),
+      createZstdDecompress(),
+      (plain: AsyncIterable<Uint8Array>) => write(verifying(plain, download.content, 'root image')),
+    )
+  } catch (error) {
+    if (error instanceof OciError && (error.code === 'digest-mismatch' || error.code === 'size-mismatch'))
+      throw new Refusal({ code: 'root-digest-mismatch', message: error.message })
+    if (!isUnpackError(error)) throw error
+    // What does not unpack is most likely not the blob that was named: the digest of all of it tells.
+    for await (const _ of fetchThroughCuts(download));
+    throw new Refusal({
+      code: 'root-digest-mismatch',
+      message: `the root image does not unpack: ${error.message}`,
+    })
+  }
+}
+
+/** The whole blob: first what lies on disk, then the rest. The repository asks again after short cuts by itself. */
+async function* fetchThroughCuts({
+  sys,
+  repository,
+  blob,
+  folder,
+  onBytes,
+}: Download): AsyncGenerator<Uint8Array> {
+  const path = partialPath(folder, blob.digest)
+  await sys.disk.mkdir(folder, { recursive: true })
+  const hash = createHash('sha256')
+  let done = 0
+  if ((await heldBytes(sys, folder, blob.digest)) > 0)
+    for await (const chunk of readFrom(sys, path, blob.size)) {
+      hash.update(chunk)
+      done += chunk.length
+      yield chunk
+    }
+  const file = await sys.disk.open(path, 'a', 0o600)
+  try {
+    if (done < blob.size)
+      for await (const chunk of repository.blobs.readFrom(blob.digest, done)) {
+        if (done + chunk.length > blob.size) throw tooLong(blob)
+        await file.appendFile(chunk)
+        hash.update(chunk)
+        done += chunk.length
+        onBytes(done)
+        yield chunk
+      }
+  } finally {
+    await file.close()
+  }
+  if (done < blob.size)
+    throw new OciError('registry-unreachable', `${blob.digest} ended after ${done} of ${blob.size} bytes`)
+  const actual = digestFromHex(hash.digest('hex'))
+  if (actual !== blob.digest)
+    throw new Refusal({ code: 'blob-digest-mismatch', message: `the blob is ${actual}, not ${blob.digest}` })
+}
+
+function isUnpackError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(ZSTD|Z)_/.test(String(error.code))
+}
+
+function tooLong({ digest, size }: Descriptor): Refusal {
+  return new Refusal({
+    code: 'blob-digest-mismatch',
+    message: `${digest} is longer than the ${size} bytes it must have`,
+  })
+}
+
+function partialPath(folder: string, blob: Digest): string {
+  return join(folder, `${digestHex(blob)}.part`)
+}
+
+/** Beginnings of other blobs: orders that came to nothing. */
+async function forgetOthers(sys: Sys, path: string): Promise<void> {
+  const folder = dirname(path)
+  for (const name of (await whenThere(sys.disk.readdir(folder))) ?? [])
+    if (join(folder, name) !== path) await sys.disk.rm(join(folder, name), { recursive: true, force: true })
+}

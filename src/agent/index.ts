@@ -1,0 +1,13 @@
+// On a node: fetches what it was ordered to run, verifies, stages and tries it, then confirms it or goes back by itself.
+export { type Applied, carryOut, type Phase, type Worker } from './apply.ts'
+export { awaitConfirmation, checkHealth, confirmBoot } from './boot-judge.ts'
+export { type NodeIdentity, nodeIdentity } from './enrol.ts'
+export { AgentError, Refusal } from './errors.ts'
+export { FolderSlots } from './folder-slots.ts'
+export type { Node } from './node.ts'
+export { type BootFacts, bootFactsSchema, type NodePaths } from './node-files.ts'
+export { type Desired, type Observed, type Plan, plan, type Step, sayStep } from './plan.ts'
+export { Runner } from './run.ts'
+export { openServerLink, type ServerLink } from './server-link.ts'
+export type { Prepared, SlotStore } from './slot-store.ts'
+export { NodeMemory, type NodeState } from './state.ts'

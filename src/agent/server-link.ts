@@ -1,0 +1,81 @@
+import {
+  type AssignmentAnswer,
+  assignmentAnswerSchema,
+  type NodeStatus,
+  type Order,
+  problemSchema,
+} from '../api/index.ts'
+import { nodeCredential } from '../identity/index.ts'
+import { collect, openRemoteRepository, type Repository } from '../oci/index.ts'
+import type { HttpResponse, Sys } from '../sys/index.ts'
+import type { NodeIdentity } from './enrol.ts'
+import { AgentError } from './errors.ts'
+import { answerBytesMax, pollGraceMs } from './limits.ts'
+import { jsonOf } from './node-files.ts'
+
+/** The node's way to its server. Every request carries a credential made for it alone. */
+export interface ServerLink {
+  /** Waits up to `waitSeconds` for an order above this one. */
+  assignment(above: Order, waitSeconds: number): Promise<AssignmentAnswer | undefined>
+  report(status: NodeStatus): Promise<void>
+  repository(name: string): Repository
+}
+
+export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
+  const { server, ca, node, privateKey } = identity
+  const credential = async ({ method, path }: { readonly method: string; readonly path: string }) => {
+    const claim = { node, privateKey, method, path, audience: server, now: sys.clock.now() }
+    return `Bearer ${await nodeCredential(claim)}`
+  }
+  const send = async (
+    method: 'GET' | 'PUT',
+    path: string,
+    body?: string,
+    waitMs = 0,
+  ): Promise<HttpResponse> =>
+    sys.net.request({
+      method,
+      url: `${server}${path}`,
+      headers: {
+        authorization: await credential({ method, path }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      idleTimeoutMs: waitMs + pollGraceMs,
+      ...(body !== undefined && { body }),
+      ...(ca !== undefined && { ca }),
+    })
+  return {
+    async assignment(above, waitSeconds) {
+      const query = `epoch=${above.epoch}&number=${above.number}&waitSeconds=${waitSeconds}`
+      const response = await send('GET', `/v1/agent/assignment?${query}`, undefined, waitSeconds * 1_000)
+      const text = await textOf(response)
+      if (response.status === 204) return undefined
+      if (response.status !== 200) throw refused(response.status, text)
+      const answer = assignmentAnswerSchema.safeParse(jsonOf(text))
+      if (answer.success) return answer.data
+      throw new AgentError('server-refused', 'the server gave an assignment that cannot be read')
+    },
+    async report(status) {
+      const response = await send('PUT', '/v1/agent/status', JSON.stringify(status))
+      const text = await textOf(response)
+      if (response.status > 299) throw refused(response.status, text)
+    },
+    repository: (name) =>
+      openRemoteRepository(sys, { url: server, name, credential, ...(ca !== undefined && { ca }) }),
+  }
+}
+
+async function textOf(response: HttpResponse): Promise<string> {
+  return Buffer.from(await collect(response.body, answerBytesMax)).toString('utf8')
+}
+
+/** What the server said against a request, as an error with its code and hint. */
+export function refused(status: number, text: string): AgentError {
+  const problem = problemSchema.safeParse(jsonOf(text))
+  const why = problem.success
+    ? `${problem.data.error.code}: ${problem.data.error.message}`
+    : `status ${status}`
+  return new AgentError('server-refused', `the server refused: ${why}`, {
+    hint: problem.success ? problem.data.error.hint : undefined,
+  })
+}

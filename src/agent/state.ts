@@ -1,0 +1,113 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api/index.ts'
+import { slotNames } from '../core/index.ts'
+import { diskPath } from '../disk/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { readText } from './files.ts'
+import { jsonOf, type NodePaths } from './node-files.ts'
+
+/**
+ * The assignment under way: the journal. It is written before the step that it names is begun, so that after a crash
+ * the agent knows what may be half done. Every step can be done twice.
+ */
+const workSchema = z.strictObject({
+  assignment: assignmentSchema,
+  /** Its first step was taken in time: from then on it is no longer late. */
+  begun: z.boolean(),
+  /** Where the boot loader was, or is just being, told of the release; absent while it is fetched. */
+  tried: z.strictObject({ slot: z.enum(slotNames), install: z.int().min(1) }).optional(),
+})
+export type Work = z.infer<typeof workSchema>
+
+const nodeStateSchema = z.strictObject({
+  revision: z.int().min(0),
+  /** The highest order that was judged; nothing at or below it is begun again. */
+  order: orderSchema,
+  /** Milliseconds since 1970: the youngest time that a believed key has signed. */
+  seenAt: z.int().min(0),
+  work: workSchema.optional(),
+  outcome: outcomeSchema.optional(),
+})
+export type NodeState = z.infer<typeof nodeStateSchema>
+
+const floorSchema = z.strictObject({ floor: z.int().min(0) })
+
+const fresh: NodeState = { revision: 0, order: { epoch: 0, number: 0 }, seenAt: 0 }
+
+/**
+ * What the node must not forget, kept twice: under `/var`, and on the disk's boot partition, so that a lost `/var`
+ * does not make an old order or a release below the floor acceptable. The higher of the two counts.
+ */
+export class NodeMemory {
+  readonly #sys: Sys
+  readonly #folders: readonly [string, string]
+
+  constructor(sys: Sys, paths: NodePaths) {
+    this.#sys = sys
+    this.#folders = [paths.state, join(paths.disk, diskPath.kept)]
+  }
+
+  async read(): Promise<NodeState> {
+    const copies = await this.#copies('state.json', nodeStateSchema)
+    const newest = copies.toSorted((a, b) => b.revision - a.revision)[0]
+    if (newest === undefined) return fresh
+    const order = copies.map((copy) => copy.order).reduce(higherOrder)
+    return { ...newest, order, seenAt: Math.max(...copies.map((copy) => copy.seenAt)) }
+  }
+
+  async write(state: NodeState): Promise<NodeState> {
+    const next = { ...state, revision: state.revision + 1 }
+    await this.#keep('state.json', JSON.stringify(next))
+    return next
+  }
+
+  async floor(): Promise<number> {
+    const copies = await this.#copies('floor.json', floorSchema)
+    return Math.max(0, ...copies.map(({ floor }) => floor))
+  }
+
+  /** The floor only rises. */
+  async raiseFloor(floor: number): Promise<number> {
+    const known = await this.floor()
+    if (floor > known) await this.#keep('floor.json', JSON.stringify({ floor }))
+    return Math.max(floor, known)
+  }
+
+  /** A small secret file, readable by root alone. */
+  async secret(name: string): Promise<string | undefined> {
+    for (const folder of this.#folders) {
+      const text = await readText(this.#sys, join(folder, name))
+      if (text !== undefined) return text
+    }
+    return undefined
+  }
+
+  keepSecret(name: string, text: string): Promise<void> {
+    return this.#keep(name, text)
+  }
+
+  async #copies<T>(name: string, schema: z.ZodType<T>): Promise<readonly T[]> {
+    const texts = await Promise.all(this.#folders.map((folder) => readText(this.#sys, join(folder, name))))
+    // A copy that cannot be read is no copy: writes are whole or not at all, so it was damaged from outside.
+    return texts.flatMap((text) => {
+      const copy = text === undefined ? undefined : schema.safeParse(jsonOf(text))
+      return copy?.success ? [copy.data] : []
+    })
+  }
+
+  async #keep(name: string, text: string): Promise<void> {
+    for (const folder of this.#folders) {
+      await this.#sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
+      await this.#sys.disk.writeDurably(join(folder, name), text, { mode: 0o600 })
+    }
+  }
+}
+
+export function isHigher(order: Order, than: Order): boolean {
+  return order.epoch > than.epoch || (order.epoch === than.epoch && order.number > than.number)
+}
+
+function higherOrder(a: Order, b: Order): Order {
+  return isHigher(a, b) ? a : b
+}
