@@ -4,4 +4,10 @@ export { type Envelope, judgeEnvelope, type Refused, type VerifiedEnvelope } fro
 export { judgeFloor } from './floor.ts'
 export { readPublicKey, type VerifyingKey, VerifyKeyError } from './keys.ts'
 export { limits } from './limits.ts'
-export { judgeRelease, type ReleaseVerdict, type VerifiedRelease } from './release.ts'
+export {
+  type EvidenceVerdict,
+  judgeEvidence,
+  judgeRelease,
+  type ReleaseVerdict,
+  type VerifiedRelease,
+} from './release.ts'

@@ -62,10 +62,67 @@ export function judgeRelease(question: {
   return { is: 'refused', reason: tooFew(signers.length, threshold), findings }
 }
 
-type BundleVerdict = { readonly is: 'signed'; readonly by: readonly Digest[] } | Refused
+export interface EvidenceVerdict {
+  /** What enough release keys said, each statement once. */
+  readonly statements: readonly Statement[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * The statements of one predicate type about a release that enough distinct release keys signed, letter for letter the
+ * same. A bundle with another predicate is passed over; one that does not hold is a finding, as in {@link judgeRelease}.
+ */
+export function judgeEvidence(question: {
+  readonly release: Digest
+  readonly bundles: readonly Uint8Array[]
+  readonly trust: Pick<TrustRoot, 'release'>
+  readonly predicateType: string
+}): EvidenceVerdict {
+  const { keys, findings: unusable } = keysOf(question.trust.release)
+  const verdicts = question.bundles
+    .slice(0, limits.bundlesMax)
+    .map((bytes) => judgeStatement(bytes, question.release, keys))
+  const signed = verdicts.filter(
+    (verdict) => verdict.is === 'signed' && verdict.statement.predicateType === question.predicateType,
+  ) as SignedStatement[]
+  const byText = Map.groupBy(signed, ({ text }) => text)
+  const enough = [...byText.values()].filter(
+    (same) => new Set(same.flatMap(({ by }) => by)).size >= question.trust.release.threshold,
+  )
+  return {
+    statements: enough.flatMap((same) => same.slice(0, 1).map(({ statement }) => statement)),
+    findings: [
+      ...unusable,
+      ...verdicts.flatMap((verdict) => (verdict.is === 'refused' ? [verdict.reason] : [])),
+    ],
+  }
+}
+
+interface SignedStatement {
+  readonly is: 'signed'
+  readonly by: readonly Digest[]
+  readonly statement: Statement
+  /** The signed bytes. */
+  readonly text: string
+}
+
+function judgeBundle(
+  bytes: Uint8Array,
+  release: Digest,
+  keys: readonly VerifyingKey[],
+): SignedStatement | Refused {
+  const verdict = judgeStatement(bytes, release, keys)
+  if (verdict.is === 'signed' && verdict.statement.predicateType !== predicateType.signature)
+    return refuse('predicate-wrong', `the statement says ${verdict.statement.predicateType}`)
+  return verdict
+}
 
 /** The signature is judged before a byte of the statement is read. */
-function judgeBundle(bytes: Uint8Array, release: Digest, keys: readonly VerifyingKey[]): BundleVerdict {
+function judgeStatement(
+  bytes: Uint8Array,
+  release: Digest,
+  keys: readonly VerifyingKey[],
+): SignedStatement | Refused {
   const bundle = parseBundle(bytes)
   if (typeof bundle === 'string') return refuse('bundle-malformed', bundle)
   const opened = openEnvelope(bundle.envelope, mediaType.inToto)
@@ -75,9 +132,7 @@ function judgeBundle(bytes: Uint8Array, release: Digest, keys: readonly Verifyin
   const statement = readStatement(opened.payload)
   if (statement === undefined) return refuse('statement-malformed', 'what was signed is no in-toto statement')
   if (!isAbout(statement, release)) return refuse('subject-wrong', 'the statement is about something else')
-  if (statement.predicateType !== predicateType.signature)
-    return refuse('predicate-wrong', `the statement says ${statement.predicateType}`)
-  return { is: 'signed', by }
+  return { is: 'signed', by, statement, text: Buffer.from(opened.payload).toString('base64') }
 }
 
 function refuseSigner(bundle: Bundle, keys: readonly VerifyingKey[]): Refused {
