@@ -1,5 +1,6 @@
 import { parseAllDocuments } from 'yaml'
-import { type Fleet, fleetSchema, kindPaths } from '../api/index.ts'
+import { type Client, type Fleet, fleetSchema, kindPaths } from '../api/index.ts'
+import { AshlarError } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError } from './context.ts'
 import { readTextFile } from './files.ts'
@@ -21,7 +22,7 @@ export function addApply({ command, act }: Registrar): void {
         const rows = []
         for (const resource of wanted) {
           const { name } = resource.metadata
-          const current = await client.find(resource.kind, name)
+          const current = await currentOf(client, name)
           const changes = current === undefined ? ['created'] : changesOf(current, resource)
           if (dryRun !== true && changes.length > 0) {
             const version = current?.metadata.version
@@ -60,9 +61,17 @@ function parseResources(text: string, file: string): Fleet[] {
   })
 }
 
+async function currentOf(client: Client, name: string): Promise<Fleet | undefined> {
+  try {
+    return await client.get('Fleet', name)
+  } catch (error) {
+    if (error instanceof AshlarError && error.code === 'resource-unknown') return undefined
+    throw error
+  }
+}
+
 /** `spec.image: "a" → "b"` for each field that differs. */
-function changesOf(current: unknown, wanted: Fleet): string[] {
-  const { metadata, spec } = current as Fleet
+function changesOf({ metadata, spec }: Fleet, wanted: Fleet): string[] {
   return differences(
     { labels: metadata.labels, spec },
     { labels: wanted.metadata.labels, spec: wanted.spec },

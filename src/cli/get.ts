@@ -1,4 +1,4 @@
-import { type Kind, kindPaths, type Node, type Resource } from '../api/index.ts'
+import { type Kind, kindPaths, type Resource } from '../api/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Result } from './context.ts'
 import { openSession } from './session.ts'
@@ -27,7 +27,7 @@ export function addGet({ command, act }: Registrar): void {
           })
         const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
         for await (const resource of client.watch(kind, name, limit))
-          if ((resource as Node).status.observed?.running.confirmed) return one(resource)
+          if (resource.status.observed?.running.confirmed) return one(resource)
         throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
           hint: `look at its console: ashlar machine console ${name} --log`,
         })

@@ -71,8 +71,7 @@ function addWatch({ command, act }: Registrar, rollout: Command): void {
 async function follow(context: Context, name: string): Promise<Result> {
   const { client } = await openSession(context)
   let before: Record<string, NodeProgress> = {}
-  for await (const resource of client.watch('Rollout', name, context.signal)) {
-    const rollout = resource as Rollout
+  for await (const rollout of client.watch('Rollout', name, context.signal)) {
     for (const [node, progress] of Object.entries(rollout.status.nodes))
       if (progress.state !== (before[node]?.state ?? 'waiting'))
         context.terminal.note(`${node}: ${describe(progress)}`)

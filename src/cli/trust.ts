@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { composeTrustRoot, readDefinition } from '../build/index.ts'
+import { readDefinition, trustText } from '../build/index.ts'
 import { parseTrustRoot, type TrustRoot } from '../core/index.ts'
 import { CliError, type Context } from './context.ts'
 import { readTextFile } from './files.ts'
@@ -12,8 +12,8 @@ export async function readTrust(context: Context, path: string): Promise<TrustRo
   )
   if (isFile) return parseTrustRoot(await readTextFile(context, path), path)
   const { definition } = await readDefinition(context.sys, path)
-  const trust = await composeTrustRoot(context.sys, path, definition)
-  if (trust !== undefined) return trust
+  const { trust } = definition.spec
+  if (trust !== undefined) return parseTrustRoot(await trustText(context.sys, path, trust), path)
   throw new CliError('trust-missing', 'this definition names no trusted keys', {
     where: join(path, 'ashlar.yaml'),
     hint: 'name a definition with trust:, or a trust.json, with --trust',

@@ -1,0 +1,206 @@
+import { type AssignmentAnswer, type Client, type Node, parseAssignment, type Rollout } from '../api/index.ts'
+import {
+  type Digest,
+  predicateType,
+  type ReleaseDocument,
+  type Statement,
+  type TrustRoot,
+} from '../core/index.ts'
+import { publicKeyDigest } from '../identity/index.ts'
+import { bundlesOf, type OciRelease, readRelease } from '../oci/index.ts'
+import { judgeAssignment, judgeEvidence, judgeRelease } from '../verify/index.ts'
+import type { Registrar } from './command.ts'
+import { CliError, type Context, type Result } from './context.ts'
+import { openSession } from './session.ts'
+import { readTrust } from './trust.ts'
+
+/**
+ * One link of the chain from what runs to the commit. `proved`: a digest or a signature was checked here, against the
+ * keys that the caller trusts; `reported`: the node or the server says so and nothing contradicts it.
+ */
+interface Link {
+  readonly what: string
+  readonly value: string
+  readonly is: 'proved' | 'reported' | 'absent' | 'broken'
+  readonly why?: string
+}
+
+interface Material {
+  readonly node: Node
+  readonly rollout: Rollout | undefined
+  readonly assignment: AssignmentAnswer | undefined
+  readonly release: OciRelease
+  readonly bundles: readonly Uint8Array[]
+  readonly trust: TrustRoot
+  readonly now: number
+}
+
+/** `ashlar why`: what runs on a node, and the proof behind each step back to the commit. */
+export function addWhy({ command, act }: Registrar): void {
+  command({
+    usage: 'why <node>',
+    summary:
+      'explain what a node runs: root image ← slot ← assignment ← rollout ← signature ← release ← lock ← commit',
+    example: 'why node-1 --trust examples/gateway',
+  })
+    .option('--trust <path>', 'a trust.json, or a definition’s folder: the keys that you believe', '.')
+    .action(
+      act<{ trust: string }>(async (context, [name = ''], { trust }) => {
+        const material = await gather(context, name, await readTrust(context, trust))
+        return result(material.node, [
+          rootLink(material),
+          slotLink(material),
+          assignmentLink(material),
+          rolloutLink(material),
+          signatureLink(material),
+          releaseLink(material.release),
+          ...sourceLinks(material),
+        ])
+      }),
+    )
+}
+
+async function gather(context: Context, name: string, trust: TrustRoot): Promise<Material> {
+  const session = await openSession(context)
+  const answer = await session.client.why(name)
+  const running = answer.node.status.observed?.running
+  if (running === undefined)
+    throw new CliError('resource-unknown', `${name} has not reported what it runs`, {
+      hint: `ashlar get node ${name} --wait-for confirmed`,
+    })
+  const repository = session.repository(await repositoryOf(session.client, running.release))
+  return {
+    node: answer.node,
+    rollout: answer.rollout,
+    assignment: answer.assignment,
+    release: await readRelease(repository, running.release),
+    bundles: await bundlesOf(repository, running.release),
+    trust,
+    now: context.sys.clock.now(),
+  }
+}
+
+async function repositoryOf(client: Client, digest: Digest): Promise<string> {
+  const releases = await client.list('Release')
+  const found = releases.find(({ spec }) => spec.digest === digest)
+  if (found !== undefined) return found.spec.repository
+  throw new CliError('resource-unknown', `the server has no release ${digest}`, {
+    hint: 'push it: ashlar push REFERENCE',
+  })
+}
+
+/** What was measured before this boot is what the release's document names. */
+function rootLink({ node, release }: Material): Link {
+  const running = node.status.observed?.running
+  const wanted = Object.values(release.document.disks).map((disk) => disk.root.digest)
+  const value = `${running?.root} measured by ${running?.measuredBy}`
+  return running !== undefined && wanted.includes(running.root)
+    ? { what: 'root', value, is: 'proved' }
+    : { what: 'root', value, is: 'broken', why: `the release's document names ${wanted.join(', ')}` }
+}
+
+function slotLink({ node }: Material): Link {
+  const running = node.status.observed?.running
+  return {
+    what: 'slot',
+    value: `${running?.slot}, ${running?.confirmed ? 'confirmed' : 'on trial'}`,
+    is: 'reported',
+  }
+}
+
+/** The order is judged as the node judged it, but for its age: that only matters when it is begun. */
+function assignmentLink({ node, assignment, release, trust }: Material): Link {
+  if (assignment === undefined)
+    return { what: 'assignment', value: 'none: the machine was made with this release', is: 'absent' }
+  const order = `(${assignment.order.epoch}, ${assignment.order.number})`
+  const claims = parseAssignment(Buffer.from(assignment.envelope.payload, 'base64').toString())
+  const verdict = judgeAssignment({
+    envelope: assignment.envelope,
+    trust,
+    parse: parseAssignment,
+    node: { name: node.metadata.name, keyDigest: publicKeyDigest(node.spec.publicKey) },
+    last: undefined,
+    now: claims.issuedAt,
+  })
+  if (verdict.is === 'refused')
+    return { what: 'assignment', value: order, is: 'broken', why: verdict.reason.message }
+  if (verdict.assignment.release !== release.digest)
+    return { what: 'assignment', value: order, is: 'broken', why: `it orders ${verdict.assignment.release}` }
+  return {
+    what: 'assignment',
+    value: `${order} signed by the director ${verdict.signers.join(', ')}`,
+    is: 'proved',
+  }
+}
+
+function rolloutLink({ rollout }: Material): Link {
+  return rollout === undefined
+    ? { what: 'rollout', value: 'none', is: 'absent' }
+    : {
+        what: 'rollout',
+        value: `${rollout.metadata.name}: ${rollout.spec.intent} of ${rollout.spec.fleet}, ${rollout.status.phase}`,
+        is: 'reported',
+      }
+}
+
+function signatureLink({ release, bundles, trust }: Material): Link {
+  const verdict = judgeRelease({ release: release.digest, bundles, trust })
+  return verdict.is === 'verified'
+    ? { what: 'signature', value: verdict.release.signers.join(', '), is: 'proved' }
+    : { what: 'signature', value: 'none that counts', is: 'broken', why: verdict.reason.message }
+}
+
+/** `readRelease` has led every byte back to the digest. */
+function releaseLink({ digest, document }: OciRelease): Link {
+  return { what: 'release', value: `${document.name} ${document.version} ${digest}`, is: 'proved' }
+}
+
+/** The lock is named by the release itself; the commit by provenance that the release keys signed. */
+function sourceLinks({ release, bundles, trust }: Material): Link[] {
+  const { statements } = judgeEvidence({
+    release: release.digest,
+    bundles,
+    trust,
+    predicateType: predicateType.provenance,
+  })
+  return [
+    { what: 'lock', value: release.document.lock, is: 'proved' },
+    commitLink(statements, release.document),
+  ]
+}
+
+function commitLink(statements: readonly Statement[], { lock }: ReleaseDocument): Link {
+  const found = statements.flatMap(({ predicate }) => dependenciesOf(predicate))
+  const commit = found.find(({ digest }) => digest?.gitCommit !== undefined)
+  if (commit === undefined) return { what: 'commit', value: 'no signed provenance names one', is: 'absent' }
+  const value = `${commit.digest?.gitCommit}${commit.annotations?.dirty === true ? ' with uncommitted changes' : ''}`
+  return found.some(({ digest }) => `sha256:${digest?.sha256}` === lock)
+    ? { what: 'commit', value, is: 'proved' }
+    : { what: 'commit', value, is: 'broken', why: 'its provenance speaks of another lock' }
+}
+
+interface Dependency {
+  readonly digest?: { readonly gitCommit?: string; readonly sha256?: string }
+  readonly annotations?: { readonly dirty?: boolean }
+}
+
+function dependenciesOf(predicate: unknown): readonly Dependency[] {
+  const found = (predicate as { buildDefinition?: { resolvedDependencies?: unknown } }).buildDefinition
+    ?.resolvedDependencies
+  return Array.isArray(found) ? (found as Dependency[]) : []
+}
+
+function result(node: Node, links: readonly Link[]): Result {
+  const ok = links.every((link) => link.is !== 'broken')
+  const mark = { proved: '✓', reported: '·', absent: '-', broken: '✗' }
+  const lines = links.map(
+    ({ what, value, is, why }) =>
+      `${mark[is]} ${what.padEnd(10)} ${value}${why === undefined ? '' : `: ${why}`}`,
+  )
+  const head = `${node.metadata.name} runs what it was told to run: ${ok ? 'yes' : 'NO'}`
+  return {
+    json: { node: node.metadata.name, ok, links },
+    text: [head, ...lines].join('\n'),
+    ...(!ok && { exitCode: 1 }),
+  }
+}
