@@ -220,10 +220,8 @@ describe('a download', () => {
     const root = await rootBlob()
     writeFileSync(behind.blobs.path(root.digest), Buffer.alloc(root.size))
     const read = collect(remote.blobs.read(root.digest), root.size)
-    // The registry notices and never completes its answer; it is asked again, and in the end given up.
-    await expect(read).rejects.toMatchObject({
-      code: expect.stringMatching(/digest-mismatch|registry-unreachable/),
-    })
+    await expect(read).rejects.toMatchObject({ code: 'digest-mismatch' })
+    expect(waits).toEqual([])
   })
 
   test.each([

@@ -3,6 +3,7 @@ import {
   type AnyManifest,
   annotationsOf,
   artifactTypeOf,
+  type ContentStore,
   collect,
   digestOf,
   manifestBytesMax,
@@ -47,8 +48,19 @@ async function sendManifest(exchange: Exchange, repository: string, of: string):
     'docker-content-digest': record.digest,
     ...(record.subject !== undefined && { 'oci-subject': record.subject }),
   }
-  const bytes = await collect(store.blobs.read(record.digest), manifestBytesMax)
-  answer(exchange, 200, headers, bytes)
+  answer(exchange, 200, headers, await readStored(store, record))
+}
+
+/** Checked, other than a blob: who asks by tag cannot compare. */
+async function readStored(store: ContentStore, record: ManifestRecord): Promise<Uint8Array> {
+  try {
+    return await collect(store.blobs.read(record.digest), manifestBytesMax)
+  } catch (cause) {
+    throw new RegistryError('internal', `the manifest ${record.digest} is damaged in this registry`, {
+      cause,
+      hint: 'push it again',
+    })
+  }
 }
 
 async function putManifest(exchange: Exchange, repository: string, of: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import {
   counterOfVersion,
@@ -98,8 +99,5 @@ async function put(repository: Repository, bytes: Uint8Array, type: string) {
 
 /** Bytes that do not compress and are the same each time. */
 function noise(seed: string, length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  for (let offset = 0, block = 0; offset < length; offset += 32, block++)
-    bytes.set(Buffer.from(digestOf(`${seed} ${block}`).slice(7), 'hex').subarray(0, length - offset), offset)
-  return bytes
+  return createHash('shake256', { outputLength: length }).update(seed).digest()
 }
