@@ -356,8 +356,8 @@ async function demo(): Promise<void> {
     () => {
       signed(next)
       pushed(next)
-      const { disk } = ashlar<{ disk: { root: string } }>('inspect', next.reference)
-      const blob = join(data, 'server/store/blobs/sha256', disk.root.slice('sha256:'.length))
+      const { disks } = ashlar<{ disks: { amd64: { root: string } } }>('inspect', next.reference)
+      const blob = join(data, 'server/store/blobs/sha256', disks.amd64.root.slice('sha256:'.length))
       const bytes = readFileSync(blob)
       bytes.fill(0x41, bytes.length >> 1, (bytes.length >> 1) + 4096)
       writeFileSync(blob, bytes)
