@@ -18,7 +18,7 @@ const paths: NodePaths = {
   image: '/usr/lib/ashlar',
   localHooks: '/etc/ashlar/health.d',
   state: '/var/lib/ashlar',
-  runtime: '/run/ashlar',
+  runtime: '/run/ashlar-agent',
   disk: '/run/ashlar/disk',
   credentials: process.env.CREDENTIALS_DIRECTORY ?? '/run/credentials',
 }
