@@ -1,6 +1,14 @@
 import { z } from 'zod'
+import type { Digest } from '../core/index.ts'
 import { envelopeSchema } from './assignment.ts'
-import { metadataSchema, nodeStatusSchema, orderSchema, resourceName } from './resources.ts'
+import {
+  metadataSchema,
+  nodeSchema,
+  nodeStatusSchema,
+  orderSchema,
+  resourceName,
+  rolloutSchema,
+} from './resources.ts'
 
 /** `POST /v1/tokens`: an operator makes a token. It is shown once; only its hash is kept. */
 export const tokenRequestSchema = z.discriminatedUnion('is', [
@@ -20,6 +28,7 @@ export const tokenRequestSchema = z.discriminatedUnion('is', [
 ])
 export type TokenRequest = z.input<typeof tokenRequestSchema>
 export const tokenAnswerSchema = z.strictObject({ token: z.string(), expiresAt: z.int() })
+export type TokenAnswer = z.infer<typeof tokenAnswerSchema>
 
 /** `POST /v1/enrol`, with the enrolment token as its bearer credential. */
 export const enrolRequestSchema = z.strictObject({
@@ -27,6 +36,15 @@ export const enrolRequestSchema = z.strictObject({
   publicKey: z.string().max(2_000),
 })
 export const enrolAnswerSchema = z.strictObject({ node: resourceName, epoch: z.int().min(0) })
+export type EnrolAnswer = z.infer<typeof enrolAnswerSchema>
+
+/**
+ * Whom a node's credential is made for, so that it is good at no other server: the fingerprint of the server's authority.
+ * A server on loopback speaks plain HTTP and has none.
+ */
+export function credentialAudience(fingerprint: Digest | undefined): string {
+  return fingerprint ?? 'ashlar-loopback'
+}
 
 /** `GET /v1/agent/assignment?epoch=E&number=N&waitSeconds=S`: 200 with a newer order, or 204 when none came. */
 export const assignmentAnswerSchema = z.strictObject({ order: orderSchema, envelope: envelopeSchema })
@@ -46,10 +64,11 @@ export type RolloutRequest = z.input<typeof rolloutRequestSchema>
 
 /** `GET /v1/nodes/{name}/why`: all that stands behind what a node runs; the caller judges it. */
 export const whyAnswerSchema = z.strictObject({
-  node: z.unknown(),
-  rollout: z.unknown().optional(),
+  node: nodeSchema,
+  rollout: rolloutSchema.optional(),
   assignment: assignmentAnswerSchema.optional(),
 })
+export type WhyAnswer = z.infer<typeof whyAnswerSchema>
 
 /** One row of the log, as `GET /v1/log?after=N` lists it. */
 export const logEntrySchema = z.strictObject({
@@ -64,6 +83,10 @@ export const logEntrySchema = z.strictObject({
   detail: z.unknown(),
 })
 export type LogEntry = z.infer<typeof logEntrySchema>
+
+/** `GET /v1/nodes`, `GET /v1/log`: everything that was asked for, in one answer. */
+export const listAnswerSchema = <Item extends z.ZodType>(item: Item) =>
+  z.strictObject({ items: z.array(item) })
 
 /** The body of every answer above 399. */
 export const problemSchema = z.strictObject({

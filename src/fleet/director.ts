@@ -41,8 +41,9 @@ export class Director {
       const now = this.#clock.now()
       const rollout = newRollout({ fleet, release, intent, nodes, rollouts, now })
       const detail = { release: release.spec.digest, version: release.spec.version, intent }
-      await this.#store.commit({ changes: [{ put: rollout, actor, action: 'rollout.start', detail }] })
-      return rollout
+      const change = { put: rollout, actor, action: 'rollout.start', detail }
+      const [stored] = await this.#store.commit({ changes: [change] })
+      return stored?.kind === 'Rollout' ? stored : rollout
     })
   }
 

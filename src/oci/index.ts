@@ -34,4 +34,5 @@ export type {
   Manifest,
   ManifestBytes,
   Repository,
+  RepositoryReader,
 } from './types.ts'

@@ -12,7 +12,7 @@ import { OciError } from './errors.ts'
 import { documentBytesMax, releaseManifestsMax } from './limits.ts'
 import { parseIndex, parseManifest } from './manifest.ts'
 import { collect, digestOf, verifying } from './streams.ts'
-import type { Descriptor, Manifest, ManifestBytes, Repository } from './types.ts'
+import type { Descriptor, Manifest, ManifestBytes, RepositoryReader } from './types.ts'
 
 /** In a disk manifest: the architecture that it boots. Its descriptor cannot say so, see {@link noPlatform}. */
 export const architectureAnnotation = 'dev.ashlar.architecture'
@@ -51,7 +51,7 @@ export interface ReleaseFiles {
  * Reads a release from a repository and checks each step from its digest down to document and disk manifests. Images and
  * disk blobs are not fetched. @throws OciError `manifest-unknown`, `release-malformed`, `digest-mismatch`, and what the repository throws
  */
-export async function readRelease(repository: Repository, digest: Digest): Promise<OciRelease> {
+export async function readRelease(repository: RepositoryReader, digest: Digest): Promise<OciRelease> {
   const index = await requireManifest(repository, digest)
   const entries = entriesOf(index.bytes, digest)
   const children: { readonly bytes: ManifestBytes; readonly manifest: Manifest }[] = []
@@ -100,7 +100,7 @@ export function readReleaseFiles(files: ReleaseFiles, digest: Digest): ReleaseDo
   return parseDocument(files.document, digest)
 }
 
-async function requireManifest(repository: Repository, digest: Digest): Promise<ManifestBytes> {
+async function requireManifest(repository: RepositoryReader, digest: Digest): Promise<ManifestBytes> {
   const found = await repository.manifest(digest)
   if (found === undefined)
     throw new OciError('manifest-unknown', `there is no manifest ${digest} in ${repository.name}`, {

@@ -57,6 +57,14 @@ export interface BlobWriter {
   write(digest: Digest, sizeBytes: number, content: AsyncIterable<Uint8Array>): Promise<void>
 }
 
+/** What reading a release needs of a repository. */
+export interface RepositoryReader {
+  readonly name: string
+  readonly blobs: BlobReader
+  /** By tag or digest; the bytes are checked against a digest. Undefined when it is not there. */
+  manifest(tagOrDigest: string): Promise<ManifestBytes | undefined>
+}
+
 /** One repository, be it in the local store or behind a registry's HTTP API. */
 export interface Repository {
   readonly name: string

@@ -1,0 +1,17 @@
+/** Bytes of a request's body. The largest that we know is a node's status with two slots' last lines. */
+export const bodyBytesMax = 256 * 1024
+
+/** Seconds that a request may wait for a change: proxies and NAT boxes drop connections that are silent for longer. */
+export const waitSecondsMax = 60
+
+/** Tries of a write that others may win: a node's report against the director's order. */
+export const writeTriesMax = 20
+
+/** Milliseconds that requests under way have when the server ends. */
+export const closeGraceMs = 2_000
+
+/** Log rows in one answer, when the client names no number. */
+export const logRowsDefault = 100
+
+/** Characters of a fleet's name, so that `<fleet>-<n>` is still a name. */
+export const fleetNameLengthMax = 52

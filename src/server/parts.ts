@@ -1,0 +1,74 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { AshlarError } from '../core/index.ts'
+import type { Director } from '../fleet/index.ts'
+import type { Store } from '../store/index.ts'
+import type { Sys } from '../sys/index.ts'
+import type { Changes } from './changes.ts'
+import { ServerError } from './errors.ts'
+import { waitSecondsMax, writeTriesMax } from './limits.ts'
+import type { Principal, Role } from './principal.ts'
+
+/** What the routes work with. */
+export interface Parts {
+  readonly sys: Sys
+  readonly store: Store
+  readonly director: Director
+  readonly changes: Changes
+  /** When each node last asked for anything. In memory: it would be a write for each question. */
+  readonly lastSeen: Map<string, number>
+  /** Aborts when the server ends. */
+  readonly closing: AbortSignal
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may use the route. A route that names nobody is closed to all. */
+    allow?: readonly Role[] | 'anyone'
+  }
+  interface FastifyRequest {
+    principal: Principal | undefined
+  }
+}
+
+/** The configuration of a route that these may use. */
+export function allow(...roles: readonly Role[]) {
+  return { config: { allow: roles } }
+}
+
+/** @throws ServerError `request-invalid`, naming every field that is wrong */
+export function parseAs<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const why = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
+  throw new ServerError('request-invalid', `the request cannot be read: ${why.join('; ')}`)
+}
+
+/** Who sent this request; the hook before every route has found out. */
+export function actorOf(request: FastifyRequest): string {
+  if (request.principal === undefined) throw new Error('a route was reached without a principal')
+  return request.principal.actor
+}
+
+/** Aborts when the client is gone or the server ends: then nobody waits for the answer any more. */
+export function abandoned(parts: Parts, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  return AbortSignal.any([parts.closing, gone.signal])
+}
+
+export function waitMsOf(waitSeconds: number | undefined): number {
+  return Math.min(waitSeconds ?? 0, waitSecondsMax) * 1_000
+}
+
+/** Reads and writes again as long as another writer wins in between. @throws the last `conflict` */
+export async function retried<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const lost = error instanceof AshlarError && error.code === 'conflict'
+      if (!lost || tries >= writeTriesMax) throw error
+    }
+  }
+}

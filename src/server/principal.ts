@@ -1,0 +1,76 @@
+import type { IncomingMessage } from 'node:http'
+import { unreachable } from '../core/index.ts'
+import { judgeNodeCredential, parseToken, type ReplayMemory } from '../identity/index.ts'
+import type { Store, TokenClaim } from '../store/index.ts'
+import { CredentialRefused, ServerError } from './errors.ts'
+
+/** Who sent a request. */
+export type Principal =
+  | { readonly is: 'operator'; readonly actor: string }
+  | { readonly is: 'node'; readonly name: string; readonly actor: string }
+  | {
+      readonly is: 'enrolment'
+      readonly claim: Extract<TokenClaim, { is: 'enrolment' }>
+      readonly hash: string
+      readonly actor: string
+    }
+
+export type Role = Principal['is']
+
+export interface AuthenticationParts {
+  readonly store: Store
+  readonly audience: string
+  readonly seen: ReplayMemory
+  readonly now: () => number
+}
+
+/** @throws ServerError `not-authenticated`, or CredentialRefused with the reason's code */
+export async function authenticate(parts: AuthenticationParts, request: IncomingMessage): Promise<Principal> {
+  const secret = secretOf(request.headers.authorization)
+  if (secret === undefined) throw notAuthenticated('this server wants a credential')
+  const token = parseToken(secret)
+  if (token === undefined) return authenticateNode(parts, request, secret)
+  const claim = await parts.store.claimOf(token.hash)
+  if (claim?.is !== token.kind)
+    throw notAuthenticated('the token is not known here, was used already, or has expired')
+  switch (claim.is) {
+    case 'admin':
+      return { is: 'operator', actor: 'admin' }
+    case 'operator':
+      return { is: 'operator', actor: `operator:${claim.name}` }
+    case 'enrolment':
+      return { is: 'enrolment', claim, hash: token.hash, actor: `node:${claim.node}` }
+    default:
+      return unreachable(claim)
+  }
+}
+
+async function authenticateNode(
+  { store, audience, seen, now }: AuthenticationParts,
+  request: IncomingMessage,
+  secret: string,
+): Promise<Principal> {
+  const verdict = await judgeNodeCredential(
+    secret,
+    async (node) => (await store.get('Node', node))?.spec.publicKey,
+    { method: request.method ?? '', path: request.url ?? '', audience, now: now(), seen },
+  )
+  if (verdict.is === 'refused') throw new CredentialRefused(verdict.reason.code, verdict.reason.message)
+  return { is: 'node', name: verdict.node, actor: `node:${verdict.node}` }
+}
+
+/** What stands behind `Bearer`, or as the password behind `Basic`: container tools know only the latter. */
+function secretOf(header: string | undefined): string | undefined {
+  const [, scheme, value] = /^(bearer|basic) +(\S+)$/i.exec(header ?? '') ?? []
+  if (scheme === undefined || value === undefined) return undefined
+  if (scheme.toLowerCase() === 'bearer') return value
+  const pair = Buffer.from(value, 'base64').toString('utf8')
+  const colon = pair.indexOf(':')
+  return colon < 0 ? undefined : pair.slice(colon + 1)
+}
+
+function notAuthenticated(message: string): ServerError {
+  return new ServerError('not-authenticated', message, {
+    hint: 'log in with a token: ashlar login URL; the first one is printed when a server starts for the first time',
+  })
+}

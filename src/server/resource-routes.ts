@@ -1,0 +1,164 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import {
+  type Fleet,
+  fleetSchema,
+  type Kind,
+  kindPaths,
+  metadataSchema,
+  type Node,
+  type Resource,
+  type ResourceOf,
+} from '../api/index.ts'
+import { canonicalJson } from '../core/index.ts'
+import { ServerError } from './errors.ts'
+import { fleetNameLengthMax } from './limits.ts'
+import { abandoned, actorOf, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
+import { requireUnused } from './removal.ts'
+
+const named = z.strictObject({ name: z.string() })
+const watchQuery = z.strictObject({
+  after: z.coerce.number().int().min(0).optional(),
+  waitSeconds: z.coerce.number().min(0).optional(),
+})
+const removeQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() })
+/** Only a node's labels are an operator's; the rest is said by the node itself and the director. */
+const nodeBody = z.looseObject({ kind: z.literal('Node'), metadata: metadataSchema })
+
+/** Resources by kind: list, read, watch, write, remove. */
+export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
+  for (const [kind, path] of Object.entries(kindPaths) as [Kind, string][]) {
+    app.get(`/v1/${path}`, allow('operator'), async () => ({
+      items: (await parts.store.list(kind)).map((resource) => shown(parts, resource)),
+    }))
+    app.get(`/v1/${path}/:name`, allow('operator'), async (request, reply) => {
+      const { name } = parseAs(named, request.params)
+      const { after, waitSeconds } = parseAs(watchQuery, request.query)
+      const resource = await parts.changes.next(
+        { kind, name },
+        async () => newer(await existing(parts, kind, name), after),
+        waitMsOf(waitSeconds),
+        abandoned(parts, reply),
+      )
+      return resource === undefined ? reply.code(204).send() : shown(parts, resource)
+    })
+    app.delete(`/v1/${path}/:name`, allow('operator'), async (request, reply) => {
+      await removeResource(parts, kind, request)
+      return reply.code(204).send()
+    })
+  }
+  app.put('/v1/fleets/:name', allow('operator'), async (request, reply) => {
+    const { resource, created } = await applyFleet(parts, request)
+    return reply.code(created ? 201 : 200).send(resource)
+  })
+  app.put('/v1/nodes/:name', allow('operator'), async (request) =>
+    shown(parts, await applyLabels(parts, request)),
+  )
+}
+
+/** @throws ServerError `resource-unknown` */
+export async function existing<K extends Kind>(
+  { store }: Pick<Parts, 'store'>,
+  kind: K,
+  name: string,
+): Promise<ResourceOf<K>> {
+  const resource = await store.get(kind, name)
+  if (resource !== undefined) return resource
+  throw new ServerError('resource-unknown', `there is no ${kind} ${name}`, {
+    hint: `ashlar get ${kindPaths[kind]} shows which there are`,
+  })
+}
+
+/** As a client sees it: with when a node last asked, which no write records. */
+export function shown(parts: Pick<Parts, 'lastSeen'>, resource: Resource): Resource {
+  if (resource.kind !== 'Node') return resource
+  const lastSeenAt = parts.lastSeen.get(resource.metadata.name) ?? resource.status.reportedAt
+  return lastSeenAt === undefined ? resource : { ...resource, status: { ...resource.status, lastSeenAt } }
+}
+
+async function applyFleet(
+  parts: Parts,
+  request: FastifyRequest,
+): Promise<{ readonly resource: Resource; readonly created: boolean }> {
+  const body = parseAs(fleetSchema, request.body)
+  const { name, version } = checkName(request, body.metadata)
+  if (name.length > fleetNameLengthMax)
+    throw new ServerError('request-invalid', `a fleet's name has at most ${fleetNameLengthMax} characters`)
+  return retriedUnlessNamed(version, async () => {
+    const current = await parts.store.get('Fleet', name)
+    const metadata = { ...current?.metadata, ...metadataAfter(current, body.metadata, version) }
+    const put: Fleet = { ...body, metadata, status: current?.status ?? {} }
+    const resource = await write(parts, current, put, request, 'fleet.apply')
+    return { resource, created: current === undefined }
+  })
+}
+
+async function applyLabels(parts: Parts, request: FastifyRequest): Promise<Resource> {
+  const body = parseAs(nodeBody, request.body)
+  const { name, version } = checkName(request, body.metadata)
+  return retriedUnlessNamed(version, async () => {
+    const current = await existing(parts, 'Node', name)
+    const metadata = { ...current.metadata, ...metadataAfter(current, body.metadata, version) }
+    const put: Node = { ...current, metadata }
+    return write(parts, current, put, request, 'node.label')
+  })
+}
+
+/** Labels from the client; the version that the client names, or else the one that is there. */
+function metadataAfter(
+  current: Resource | undefined,
+  { name, labels }: Fleet['metadata'],
+  named: number | undefined,
+): Fleet['metadata'] {
+  const version = named ?? current?.metadata.version
+  return { name, labels, ...(version !== undefined && { version }) }
+}
+
+/** Who named a version is told of a conflict; who named none means: whatever is there. */
+function retriedUnlessNamed<Result>(version: number | undefined, attempt: () => Promise<Result>) {
+  return version === undefined ? retried(attempt) : attempt()
+}
+
+async function write(
+  parts: Parts,
+  current: Resource | undefined,
+  put: Resource,
+  request: FastifyRequest,
+  action: string,
+): Promise<Resource> {
+  // Applying what is there already is no change.
+  if (current !== undefined && canonicalJson(current) === canonicalJson(put)) return current
+  const detail = { labels: put.metadata.labels, ...(put.kind === 'Fleet' && { spec: put.spec }) }
+  const [stored] = await parts.store.commit({ changes: [{ put, actor: actorOf(request), action, detail }] })
+  return stored ?? put
+}
+
+async function removeResource(parts: Parts, kind: Kind, request: FastifyRequest): Promise<void> {
+  const { name } = parseAs(named, request.params)
+  const { version: wanted } = parseAs(removeQuery, request.query)
+  await retriedUnlessNamed(wanted, async () => {
+    const resource = await existing(parts, kind, name)
+    await requireUnused(parts.store, resource)
+    const version = wanted ?? resource.metadata.version ?? 0
+    const actor = actorOf(request)
+    const action = `${kind.toLowerCase()}.remove`
+    await parts.store.commit({ changes: [{ remove: { kind, name, version }, actor, action, detail: null }] })
+  })
+}
+
+function checkName(
+  request: FastifyRequest,
+  metadata: Fleet['metadata'],
+): { readonly name: string; readonly version: number | undefined } {
+  const { name } = parseAs(named, request.params)
+  if (name !== metadata.name)
+    throw new ServerError(
+      'request-invalid',
+      `metadata.name is ${metadata.name}, and the address says ${name}`,
+    )
+  return { name, version: metadata.version }
+}
+
+function newer<R extends Resource>(resource: R, after: number | undefined): R | undefined {
+  return after === undefined || (resource.metadata.version ?? 0) > after ? resource : undefined
+}

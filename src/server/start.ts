@@ -1,0 +1,175 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { credentialAudience } from '../api/index.ts'
+import type { Digest } from '../core/index.ts'
+import { Director, watchRollouts } from '../fleet/index.ts'
+import { createReplayMemory, mintToken } from '../identity/index.ts'
+import { type ContentStore, openContentStore } from '../oci/index.ts'
+import { createRegistry, type Principal as RegistryPrincipal } from '../registry/index.ts'
+import { loadPrivateKey, type PrivateKey, signEnvelope } from '../sign/index.ts'
+import { openStore, type Store } from '../store/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { createApp } from './app.ts'
+import { watchChanges } from './changes.ts'
+import { CredentialRefused, ServerError } from './errors.ts'
+import { closeGraceMs } from './limits.ts'
+import { type AuthenticationParts, authenticate } from './principal.ts'
+import { releaseRegistrar } from './releases.ts'
+import { isLoopback, openTls, type Tls } from './tls.ts'
+
+export interface ServerOptions {
+  readonly sys: Sys
+  /** `store/` in it holds the blobs, `server/` the database and the keys. */
+  readonly dataFolder: string
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Names and addresses by which clients reach this server, beside the one that it listens on; the first is in its URL. */
+  readonly advertise?: readonly string[]
+  /** PEM, PKCS#8. Secret. */
+  readonly directorKeyPem: string
+  /** Makes another admin token, for who has lost the first one. */
+  readonly newAdminToken?: boolean
+  /** Is told of errors that are the server's own. */
+  readonly onError: (error: unknown) => void
+}
+
+export interface RunningServer {
+  readonly url: string
+  /** PEM and fingerprint of the server's authority; absent on loopback, where it speaks plain HTTP. */
+  readonly authority?: { readonly pem: string; readonly fingerprint: Digest }
+  /** An admin token, where one was made at this start. It is nowhere else. Secret. */
+  readonly adminToken?: string
+  /** Resolves when no rollout has anything to do until the next event. */
+  idle(): Promise<void>
+  /** Ends requests that wait, gives others a moment, and closes the database. */
+  close(): Promise<void>
+}
+
+/**
+ * One process: API, registry, director. It serves when the promise resolves.
+ * @throws StoreError, SignError, SysError `address-in-use`, `address-unavailable`
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { sys, dataFolder, listen } = options
+  const folder = join(dataFolder, 'server')
+  await sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
+  const directorKey = loadPrivateKey(options.directorKeyPem)
+  const hosts = hostsOf(options)
+  const tls = isLoopback(listen.host) ? undefined : await openTls(sys, folder, hosts)
+  const content = await openContentStore(sys, join(dataFolder, 'store'))
+  const store = openStore(join(folder, 'ashlar.db'), sys.clock)
+  try {
+    const adminToken = await makeAdminToken(options, store)
+    const served = await serve(options, { store, content, directorKey, ...(tls && { tls }) })
+    return {
+      url: `${tls === undefined ? 'http' : 'https'}://${bracketed(hosts[0] ?? listen.host)}:${served.port}`,
+      ...(tls && { authority: { pem: tls.authority, fingerprint: tls.fingerprint } }),
+      ...(adminToken !== undefined && { adminToken }),
+      idle: served.idle,
+      async close() {
+        await served.close()
+        store.close()
+      },
+    }
+  } catch (error) {
+    store.close()
+    throw error
+  }
+}
+
+interface State {
+  readonly store: Store
+  readonly content: ContentStore
+  readonly directorKey: PrivateKey
+  readonly tls?: Tls
+}
+
+async function serve({ sys, listen, onError }: ServerOptions, { store, content, directorKey, tls }: State) {
+  const closing = new AbortController()
+  const director = new Director({
+    store,
+    clock: sys.clock,
+    sign: (payloadType, payload) => signEnvelope(payloadType, payload, [directorKey]),
+  })
+  const authentication: AuthenticationParts = {
+    store,
+    audience: credentialAudience(tls?.fingerprint),
+    seen: createReplayMemory(),
+    now: () => sys.clock.now(),
+  }
+  const app = createApp({
+    ...{ sys, store, director, authentication, onError, closing: closing.signal },
+    changes: watchChanges(store, sys.clock),
+    lastSeen: new Map(),
+  })
+  const registry = createRegistry({
+    store: content,
+    index: store.registryIndex,
+    clock: sys.clock,
+    authorize: (request) => registryPrincipal(authentication, request),
+    onManifest: releaseRegistrar(content, store),
+  })
+  await app.ready()
+  const watch = await watchRollouts({ director, store, clock: sys.clock, onError })
+  const stop = async () => {
+    closing.abort()
+    await watch.close()
+    await app.close()
+  }
+  const handle = (request: IncomingMessage, response: ServerResponse) =>
+    /^\/v2(?:[/?]|$)/.test(request.url ?? '') ? registry(request, response) : app.routing(request, response)
+  const listener = await sys.net
+    .listen({ ...listen, ...(tls && { tls: { key: tls.key, cert: tls.cert } }) }, handle)
+    .catch(async (error: unknown) => {
+      await stop()
+      throw error
+    })
+  return {
+    port: listener.port,
+    idle: () => watch.idle(),
+    async close() {
+      closing.abort()
+      await listener.close(closeGraceMs)
+      await stop()
+    },
+  }
+}
+
+/** At the first start, and when asked for: without a token nobody could ever come in. */
+async function makeAdminToken(
+  { sys, newAdminToken = false }: ServerOptions,
+  store: Store,
+): Promise<string | undefined> {
+  if (!newAdminToken && (await store.hasTokens())) return undefined
+  const { token, hash } = mintToken(sys.random, 'admin')
+  await store.addToken({ hash, claim: { is: 'admin' } }, 'server')
+  return token
+}
+
+/** What stands in the certificate and, first, in the URL. A server that listens on every address must be told its names. */
+function hostsOf({ listen, advertise = [] }: ServerOptions): readonly string[] {
+  const everywhere = listen.host === '0.0.0.0' || listen.host === '::'
+  if (everywhere && advertise.length === 0)
+    throw new ServerError('address-not-advertised', `no client knows this server as ${listen.host}`, {
+      hint: 'name an address or host name that clients reach it by: ashlar serve --advertise 10.0.0.1',
+    })
+  return [...new Set([...advertise, ...(everywhere ? ['127.0.0.1', 'localhost'] : [listen.host])])]
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** Nodes pull, operators push; whoever may only enrol sees nothing. */
+async function registryPrincipal(
+  authentication: AuthenticationParts,
+  request: IncomingMessage,
+): Promise<RegistryPrincipal | undefined> {
+  try {
+    const { is, actor } = await authenticate(authentication, request)
+    return { actor, may: (action) => is === 'operator' || (is === 'node' && action === 'pull') }
+  } catch (error) {
+    if (error instanceof CredentialRefused) return undefined
+    if (error instanceof ServerError && error.code === 'not-authenticated') return undefined
+    throw error
+  }
+}
