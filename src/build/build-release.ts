@@ -1,0 +1,184 @@
+import {
+  counterOf,
+  type Definition,
+  type Digest,
+  floorOf,
+  type Progress,
+  type ReleaseDocument,
+} from '../core/index.ts'
+import { assembleRelease, type ContentStore } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { cacheKey, openCache } from './cache.ts'
+import { type DefinitionFile, readDefinition } from './definition-file.ts'
+import { definitionTree } from './definition-tree.ts'
+import { type BuiltDisk, diskFormOf } from './disk-form.ts'
+import { BuildError } from './errors.ts'
+import { putImage } from './image.ts'
+import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
+import { type Layer, makeLayer } from './layer.ts'
+import { agentKey, agentTree, packagesKey, packagesTree, type TreeContext } from './trees.ts'
+
+export interface BuildOptions {
+  readonly sys: Sys
+  /** Holds `ashlar.yaml` and `ashlar.lock`. */
+  readonly folder: string
+  /** Holds the inputs; the release is written into its repository of the image's name, tagged with the version. */
+  readonly store: ContentStore
+  readonly cacheFolder: string
+  /** False: everything is made anew (and kept). */
+  readonly useCache: boolean
+  readonly progress: Progress
+}
+
+export interface BuiltRelease {
+  readonly digest: Digest
+  readonly document: ReleaseDocument
+  readonly repository: string
+  readonly tag: string
+}
+
+/** Builds the release that definition and lock describe, from nothing that is not in the lock. Equal inputs give equal digests. */
+export async function buildRelease(options: BuildOptions): Promise<BuiltRelease> {
+  const { sys, folder, store, progress } = options
+  const definitionFile = await readDefinition(sys, folder)
+  const lockFile = await readLock(sys, folder, definitionFile)
+  await requireRoot(sys)
+  requireClock(sys, lockFile)
+  await requireInputs(store.blobs, inputsOf(lockFile.lock))
+  const cache = await openCache(sys, options.cacheFolder, options.useCache)
+  try {
+    const context: TreeContext = { sys, blobs: store.blobs, cache, lock: lockFile.lock, progress }
+    const built = await buildParts(context, definitionFile.definition, folder)
+    return await putRelease(store, definitionFile, lockFile, built)
+  } finally {
+    await cache.close()
+  }
+}
+
+interface BuiltParts {
+  /** Lowest first. */
+  readonly layers: readonly Layer[]
+  readonly disk?: BuiltDisk
+}
+
+async function buildParts(context: TreeContext, definition: Definition, folder: string): Promise<BuiltParts> {
+  const packages = await packagesTree(context)
+  if (definition.spec.form === 'container') {
+    const own = await definitionTree(context, definition, folder, [packages])
+    return { layers: await Promise.all([packagesLayer(context, packages), ownLayer(context, packages, own)]) }
+  }
+  const agent = await agentTree(context)
+  const own = await definitionTree(context, definition, folder, [agent, packages])
+  const lowest = packagesLayer(context, packages)
+  const [first, second, { third, disk }] = await Promise.all([
+    lowest,
+    agentLayer(context, packages, agent),
+    ownLayer(context, packages, own).then(async (third) => {
+      const content = [packagesKey(context), agentKey(context), third.diffId]
+      const trees = [own, agent, packages]
+      return { third, disk: await diskFormOf(context, trees, content, definition.spec.kernel.arguments) }
+    }),
+  ])
+  return { layers: [first, second, third], disk }
+}
+
+function packagesLayer(context: TreeContext, tree: string): Promise<Layer> {
+  return keptLayer(context, 'packages', tree, tree, packagesKey(context))
+}
+
+function agentLayer(context: TreeContext, root: string, tree: string): Promise<Layer> {
+  return keptLayer(context, 'agent', root, tree, agentKey(context))
+}
+
+function keptLayer(
+  context: TreeContext,
+  name: string,
+  root: string,
+  tree: string,
+  key: Digest,
+): Promise<Layer> {
+  const { blobs, cache } = context
+  return cache.record(
+    cacheKey('layer 1', [key, packagesKey(context)]),
+    () => packLayer(context, name, root, tree),
+    async ({ digest, sizeBytes }) => (await blobs.stat(digest))?.sizeBytes === sizeBytes,
+  )
+}
+
+function ownLayer(context: TreeContext, root: string, tree: string): Promise<Layer> {
+  return packLayer(context, 'definition', root, tree)
+}
+
+async function packLayer(
+  { sys, blobs, cache, lock: { epochSeconds }, progress }: TreeContext,
+  name: string,
+  root: string,
+  tree: string,
+): Promise<Layer> {
+  const step = { step: `pack ${name} layer`, total: 1, unit: 'items' } as const
+  progress({ ...step, done: 0 })
+  const scratch = await cache.scratch(`layer-${name}`)
+  const layer = await makeLayer(sys, blobs, { root, tree, scratch, epochSeconds })
+  progress({ ...step, done: 1 })
+  return layer
+}
+
+async function putRelease(
+  store: ContentStore,
+  { definition, digest }: DefinitionFile,
+  { lock, digest: lockDigest }: LockFile,
+  { layers, disk }: BuiltParts,
+): Promise<BuiltRelease> {
+  const { metadata, spec } = definition
+  const architecture = spec.arch
+  const repository = store.repository(metadata.name)
+  const document: ReleaseDocument = {
+    apiVersion: 'ashlar/v1',
+    kind: 'Release',
+    name: metadata.name,
+    version: metadata.version,
+    counter: counterOf(definition),
+    floor: floorOf(definition),
+    form: spec.form,
+    definition: digest,
+    lock: lockDigest,
+    epochSeconds: lock.epochSeconds,
+    parameters: spec.parameters,
+    health: spec.health,
+    disks: disk === undefined ? {} : { [architecture]: disk.form },
+  }
+  const tag = tagOf(metadata.version)
+  const release = await assembleRelease(repository, {
+    document,
+    images: [{ architecture, manifest: await putImage(repository, definition, layers, lock.epochSeconds) }],
+    disks:
+      disk === undefined ? [] : [{ architecture, root: disk.root, verity: disk.verity, boot: disk.boot }],
+    tag,
+  })
+  return { digest: release, document, repository: metadata.name, tag }
+}
+
+/** A tag has no plus sign (distribution-spec, "Pulling manifests"); build metadata follows an underscore, as Helm writes it. */
+function tagOf(version: string): string {
+  return version.replaceAll('+', '_')
+}
+
+async function requireRoot(sys: Sys): Promise<void> {
+  const { stdout } = await sys.exec.run('id', ['-u'])
+  if (new TextDecoder().decode(stdout).trim() === '0') return
+  throw new BuildError('root-required', 'building needs root: it mounts, and gives files their owners', {
+    hint: 'run it with sudo',
+  })
+}
+
+/** Files that the build makes must be younger than the archive, or their times could not be told from a package's. */
+function requireClock(sys: Sys, { lock }: LockFile): void {
+  if (sys.clock.now() / 1000 > lock.epochSeconds) return
+  throw new BuildError(
+    'clock-behind',
+    'the clock of this machine is earlier than the archive that was locked',
+    {
+      hint: 'set the clock',
+    },
+  )
+}

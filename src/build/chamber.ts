@@ -1,0 +1,126 @@
+import type { ExecResult, Sys } from '../sys/index.ts'
+import { BuildError } from './errors.ts'
+
+/** Something of the host that a chamber sees, under `/run/ashlar/<name>`. */
+export interface Bind {
+  readonly source: string
+  readonly name: string
+  readonly writable?: boolean
+}
+
+/** A root folder and what is mounted into it while a program runs there. */
+export interface Chamber {
+  readonly root: string
+  readonly binds?: readonly Bind[]
+  /** Trees that are seen as one under `/run/ashlar/<name>`, or as the root itself where `name` is `/`. */
+  readonly overlay?: Overlay
+  readonly epochSeconds: number
+}
+
+export interface Overlay {
+  readonly name: string
+  /** Topmost first. */
+  readonly lower: readonly string[]
+  /** What is written goes here; read-only without it. `work` is an empty folder beside `upper`, for the kernel. */
+  readonly writes?: { readonly upper: string; readonly work: string }
+}
+
+/**
+ * Mounts, then runs `"$@"` in the chamber. The mount, process, network, ipc and host-name spaces are the program's own:
+ * when its first process ends, for whatever reason, nothing of it stays mounted or running.
+ */
+const enterScript = `
+root=$1; shift
+mount_overlay() {
+  if [ "$1" = / ]; then target=$root; else target=$root/run/ashlar/$1; mkdir -p "$target"; fi
+  mount -t overlay overlay -o "$2" "$target"
+}
+if [ "$1" = root-overlay ]; then mount_overlay / "$2"; shift 2; fi
+mount -t proc proc "$root/proc"
+echo ashlar > /proc/sys/kernel/hostname
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for node in null zero full random urandom tty; do
+  : > "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"
+done
+ln -s /proc/self/fd "$root/dev/fd"
+mkdir -m 1777 "$root/dev/shm"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mkdir -m 1777 "$root/run/lock"
+while [ "$1" != -- ]; do
+  case $1 in
+    overlay) mount_overlay "$2" "$3" ;;
+    ro|rw) mkdir -p "$root/run/ashlar/$2"
+      mount --bind "$3" "$root/run/ashlar/$2"
+      if [ "$1" = ro ]; then mount -o remount,bind,ro "$root/run/ashlar/$2"; fi ;;
+  esac
+  shift 3
+done
+shift
+umask 022
+exec chroot "$root" /usr/bin/env -i "$@"
+`
+
+/** Runs a program in a chamber. @throws BuildError `tool-failed` with its last words */
+export async function runInside(
+  sys: Sys,
+  chamber: Chamber,
+  program: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ExecResult> {
+  const variables = { ...fixedEnvironment, SOURCE_DATE_EPOCH: String(chamber.epochSeconds), ...environment }
+  const result = await sys.exec.run('setpriv', [
+    // unshare's own death kills what it started; this makes unshare die with the build.
+    ...['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child'],
+    ...['--net', '--ipc', '--uts', '--', 'sh', '-euc', enterScript, 'ashlar'],
+    ...[chamber.root, ...mountArguments(chamber), '--'],
+    ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+    ...program,
+  ])
+  if (result.exitCode === 0) return result
+  const words = [...new TextDecoder().decode(result.stdout).split('\n'), ...result.stderr.split('\n')]
+  throw new BuildError(
+    'tool-failed',
+    `${program[0]} ended with exit code ${result.exitCode}:\n${words.filter(Boolean).slice(-20).join('\n')}`,
+    { where: chamber.root },
+  )
+}
+
+/** As {@link runInside}, for a script of the shell that is in the chamber; `args` are its `$1`, `$2` … */
+export function runScript(
+  sys: Sys,
+  chamber: Chamber,
+  script: string,
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ExecResult> {
+  return runInside(sys, chamber, ['/bin/sh', '-euc', script, 'sh', ...args], environment)
+}
+
+/** Nothing of the caller's environment reaches a program of the build. */
+const fixedEnvironment = {
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/root',
+  LC_ALL: 'C.UTF-8',
+  TZ: 'UTC',
+  DEBIAN_FRONTEND: 'noninteractive',
+  DEBCONF_NONINTERACTIVE_SEEN: 'true',
+} as const
+
+function mountArguments({ overlay, binds = [] }: Chamber): readonly string[] {
+  const bound = binds.flatMap(({ source, name, writable }) => [writable ? 'rw' : 'ro', name, source])
+  if (overlay === undefined) return bound
+  const options = overlayOptions(overlay)
+  return overlay.name === '/'
+    ? ['root-overlay', options, ...bound]
+    : ['overlay', overlay.name, options, ...bound]
+}
+
+function overlayOptions({ lower, writes }: Overlay): string {
+  // Documentation/filesystems/overlayfs.rst: a backslash keeps a colon from separating; mount(8) cuts at commas.
+  const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&')
+  // volatile: dpkg syncs each file it writes, for machines that lose power; a tree that is not whole is thrown away here.
+  const top =
+    writes === undefined ? '' : `,upperdir=${escaped(writes.upper)},workdir=${escaped(writes.work)},volatile`
+  return `lowerdir=${lower.map(escaped).join(':')}${top}`
+}

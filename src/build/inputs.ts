@@ -1,0 +1,81 @@
+import { join } from 'node:path'
+import { AshlarError, type Digest, type Lock, type Progress, parseLock } from '../core/index.ts'
+import type { BlobReader } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { type DefinitionFile, digestOf, lockName, readOptional } from './definition-file.ts'
+import { BuildError } from './errors.ts'
+
+export interface LockFile {
+  readonly lock: Lock
+  /** Of the file's bytes. */
+  readonly digest: Digest
+}
+
+const lockHint = 'run ashlar lock'
+
+/** Reads the lock that belongs to a definition. @throws BuildError `lock-missing`, `lock-stale`; LockError */
+export async function readLock(sys: Sys, folder: string, definition: DefinitionFile): Promise<LockFile> {
+  const where = join(folder, lockName)
+  const bytes = await readOptional(sys, where)
+  if (bytes === undefined)
+    throw new BuildError('lock-missing', `there is no ${lockName} in ${folder}`, { where, hint: lockHint })
+  const lock = parseLock(new TextDecoder().decode(bytes), where)
+  if (lock.definition === definition.digest) return { lock, digest: digestOf(bytes) }
+  throw new BuildError('lock-stale', 'the definition was changed after it was locked', {
+    where,
+    hint: lockHint,
+  })
+}
+
+interface Input {
+  readonly name: string
+  readonly digest: Digest
+  readonly sizeBytes: number
+}
+
+/** Everything that the lock names, packages of image and tools alike. */
+export function inputsOf({ packages, tools, node, agent }: Lock): readonly Input[] {
+  const files = [node && { ...node, name: 'node' }, agent && { ...agent, name: 'agent.js' }]
+  return [...packages, ...tools, ...files.filter((file) => file !== undefined)]
+}
+
+/** Fails before anything is built, naming all that is not there. @throws BuildError `input-missing` */
+export async function requireInputs(blobs: BlobReader, inputs: readonly Input[]): Promise<void> {
+  const missing: string[] = []
+  for (const { name, digest, sizeBytes } of inputs)
+    if ((await blobs.stat(digest))?.sizeBytes !== sizeBytes) missing.push(name)
+  if (missing.length === 0) return
+  throw new BuildError('input-missing', `the store lacks what the lock names: ${missing.join(', ')}`, {
+    hint: lockHint,
+  })
+}
+
+/** Copies an input out of the store, judged by its digest on the way. @throws BuildError `hash-mismatch` */
+export async function takeInput(sys: Sys, blobs: BlobReader, input: Input, file: string): Promise<void> {
+  try {
+    await sys.disk.writeFile(file, blobs.read(input.digest))
+  } catch (cause) {
+    if (!(cause instanceof AshlarError) || cause.code !== 'digest-mismatch') throw cause
+    throw new BuildError('hash-mismatch', `the store's copy of ${input.name} was damaged or exchanged`, {
+      where: input.digest,
+      hint: lockHint,
+      cause,
+    })
+  }
+}
+
+/** Copies packages out of the store; the files' names are the packages'. */
+export async function takePackages(
+  sys: Sys,
+  blobs: BlobReader,
+  packages: readonly Input[],
+  folder: string,
+  progress: Progress,
+): Promise<void> {
+  const step = { step: 'read packages', total: packages.length, unit: 'items' } as const
+  for (const [done, input] of packages.entries()) {
+    progress({ ...step, done })
+    await takeInput(sys, blobs, input, join(folder, `${input.name}.deb`))
+  }
+  progress({ ...step, done: packages.length })
+}

@@ -1,0 +1,122 @@
+import { join } from 'node:path'
+import type { Sys } from '../sys/index.ts'
+import { type Chamber, runScript } from './chamber.ts'
+import { essentialClosure, readControls, unpackBatches } from './control.ts'
+import { parseDeb822 } from './deb822.ts'
+import { BuildError } from './errors.ts'
+
+/**
+ * Extracts packages side by side, without running anything of theirs. The folders that /usr was merged with are links
+ * from the start, as debootstrap makes them.
+ */
+const extractScript = `
+root=$1; shift
+umask 022
+for folder in bin sbin lib lib64; do
+  if [ ! -e "$root/$folder" ]; then mkdir -p "$root/usr/$folder"; ln -s "usr/$folder" "$root/$folder"; fi
+done
+mkdir -p "$root/proc" "$root/dev" "$root/run" "$root/tmp" "$root/sys"
+printf '%s\\0' "$@" | root=$root xargs -0 -n 1 -P 2 sh -euc '
+  dpkg-deb --fsys-tarfile "$1" > "$root/.\${1##*/}.tar"
+  tar -C "$root" -x -p --numeric-owner --keep-directory-symlink --xattrs --xattrs-include="security.*" -f "$root/.\${1##*/}.tar"
+  rm "$root/.\${1##*/}.tar"' sh
+`
+
+/** @throws BuildError `tool-failed` */
+export async function extractPackages(
+  sys: Sys,
+  root: string,
+  folder: string,
+  names: readonly string[],
+): Promise<void> {
+  const files = names.map((name) => join(folder, `${name}.deb`))
+  const { exitCode, stderr } = await sys.exec.run('sh', ['-euc', extractScript, 'sh', root, ...files])
+  if (exitCode !== 0)
+    throw new BuildError('tool-failed', `cannot extract the packages: ${stderr.trim()}`, { where: root })
+}
+
+/**
+ * A package that counts as installed while others are configured: Debian's kernels want a program that makes an initrd
+ * on the machine they run on, and here the initrd is made with the release.
+ */
+const presentPackage = 'ashlar-boot'
+const initialStatus = `Package: ${presentPackage}
+Status: install ok installed
+Maintainer: Ashlar
+Architecture: all
+Version: 1
+Provides: linux-initramfs-tool
+Description: the boot file is made with the release
+
+`
+
+/** `$@`: packages in batches, each ended by `--`; the first is the essential ones. */
+const installScript = `
+cd /run/ashlar/debs
+: > /var/lib/dpkg/info/${presentPackage}.list
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+force=--force-depends
+batch=
+for word; do
+  if [ "$word" != -- ]; then batch="$batch $word.deb"; continue; fi
+  dpkg --force-unsafe-io $force --unpack $batch
+  # A package may wait for one of a later batch; the last run tells whether any still does.
+  dpkg --configure --pending || [ -z "$force" ]
+  batch=
+  force=
+done
+dpkg --configure --pending
+dpkg --audit
+rm /usr/sbin/policy-rc.d /var/lib/dpkg/info/${presentPackage}.list
+`
+
+/**
+ * Installs packages as dpkg does: the essential ones are extracted so that scripts can run at all, then everything is
+ * unpacked and configured by the image's own dpkg. `tree` becomes the root; `scratch` is an empty folder beside it.
+ * @throws BuildError `tool-failed`
+ */
+export async function installPackages(
+  sys: Sys,
+  tree: string,
+  options: {
+    readonly packages: string
+    readonly names: readonly string[]
+    readonly scratch: string
+    readonly epochSeconds: number
+  },
+): Promise<void> {
+  const { packages, names, scratch, epochSeconds } = options
+  const controls = await readControls(sys, packages, names)
+  const essential = essentialClosure(controls)
+  const first = [...essential].toSorted()
+  await extractPackages(sys, tree, packages, first)
+  const database = join(tree, 'var/lib/dpkg')
+  for (const name of ['info', 'updates']) await sys.disk.mkdir(join(database, name), { recursive: true })
+  await sys.disk.writeFile(join(database, 'status'), initialStatus)
+  const [root, lower, work] = [join(scratch, 'root'), join(scratch, 'lower'), join(scratch, 'work')]
+  for (const folder of [root, lower, work]) await sys.disk.mkdir(folder)
+  const chamber: Chamber = {
+    root,
+    epochSeconds,
+    overlay: { name: '/', lower: [lower], writes: { upper: tree, work } },
+    binds: [{ source: packages, name: 'debs' }],
+  }
+  const batches = [first, ...unpackBatches(controls, essential)]
+  await runScript(sys, chamber, installScript, [...batches.flatMap((batch) => [...batch, '--'])])
+  await checkInstalled(sys, join(database, 'status'), names)
+}
+
+/** Every package must be installed, and nothing but these; the helper's entry is taken out. */
+async function checkInstalled(sys: Sys, file: string, names: readonly string[]): Promise<void> {
+  const text = await sys.disk.readFile(file, 'utf8')
+  const found = [...parseDeb822(text)].filter((entry) => entry.get('Status') === 'install ok installed')
+  const installed = new Set(found.map((entry) => entry.get('Package')))
+  const lacking = names.filter((name) => !installed.has(name))
+  if (lacking.length > 0)
+    throw new BuildError('tool-failed', `dpkg left these packages unconfigured: ${lacking.join(', ')}`)
+  const kept = text
+    .split(/\n\n+/)
+    .filter((entry) => entry !== '' && !entry.startsWith(`Package: ${presentPackage}\n`))
+  await sys.disk.writeFile(file, `${kept.join('\n\n')}\n`)
+}
