@@ -1,11 +1,12 @@
 import {
   type AssignmentAnswer,
   assignmentAnswerSchema,
+  credentialAudience,
   type NodeStatus,
   type Order,
   problemSchema,
 } from '../api/index.ts'
-import { nodeCredential } from '../identity/index.ts'
+import { certificateFingerprint, nodeCredential } from '../identity/index.ts'
 import { collect, openRemoteRepository, type Repository } from '../oci/index.ts'
 import type { HttpResponse, Sys } from '../sys/index.ts'
 import type { NodeIdentity } from './enrol.ts'
@@ -23,8 +24,9 @@ export interface ServerLink {
 
 export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
   const { server, ca, node, privateKey } = identity
+  const audience = credentialAudience(ca === undefined ? undefined : certificateFingerprint(ca))
   const credential = async ({ method, path }: { readonly method: string; readonly path: string }) => {
-    const claim = { node, privateKey, method, path, audience: server, now: sys.clock.now() }
+    const claim = { node, privateKey, method, path, audience, now: sys.clock.now() }
     return `Bearer ${await nodeCredential(claim)}`
   }
   const send = async (

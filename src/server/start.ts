@@ -6,7 +6,7 @@ import { Director, watchRollouts } from '../fleet/index.ts'
 import { createReplayMemory, mintToken } from '../identity/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
 import { createRegistry, type Principal as RegistryPrincipal } from '../registry/index.ts'
-import { loadPrivateKey, type PrivateKey, signEnvelope } from '../sign/index.ts'
+import { type PrivateKey, signEnvelope } from '../sign/index.ts'
 import { openStore, type Store } from '../store/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { createApp } from './app.ts'
@@ -19,13 +19,12 @@ import { isLoopback, openTls, type Tls } from './tls.ts'
 
 export interface ServerOptions {
   readonly sys: Sys
-  /** `store/` in it holds the blobs, `server/` the database and the keys. */
+  /** Holds the database and the keys; `store/` in it the blobs. */
   readonly dataFolder: string
   readonly listen: { readonly host: string; readonly port: number }
   /** Names and addresses by which clients reach this server, beside the one that it listens on; the first is in its URL. */
   readonly advertise?: readonly string[]
-  /** PEM, PKCS#8. Secret. */
-  readonly directorKeyPem: string
+  readonly directorKey: PrivateKey
   /** Makes another admin token, for who has lost the first one. */
   readonly newAdminToken?: boolean
   /** Is told of errors that are the server's own. */
@@ -46,20 +45,18 @@ export interface RunningServer {
 
 /**
  * One process: API, registry, director. It serves when the promise resolves.
- * @throws StoreError, SignError, SysError `address-in-use`, `address-unavailable`
+ * @throws StoreError, ServerError `address-not-advertised`, SysError `address-in-use`, `address-unavailable`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { sys, dataFolder, listen } = options
-  const folder = join(dataFolder, 'server')
-  await sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
-  const directorKey = loadPrivateKey(options.directorKeyPem)
+  await sys.disk.mkdir(dataFolder, { recursive: true, mode: 0o700 })
   const hosts = hostsOf(options)
-  const tls = isLoopback(listen.host) ? undefined : await openTls(sys, folder, hosts)
+  const tls = isLoopback(listen.host) ? undefined : await openTls(sys, dataFolder, hosts)
   const content = await openContentStore(sys, join(dataFolder, 'store'))
-  const store = openStore(join(folder, 'ashlar.db'), sys.clock)
+  const store = openStore(join(dataFolder, 'ashlar.db'), sys.clock)
   try {
     const adminToken = await makeAdminToken(options, store)
-    const served = await serve(options, { store, content, directorKey, ...(tls && { tls }) })
+    const served = await serve(options, { store, content, ...(tls && { tls }) })
     return {
       url: `${tls === undefined ? 'http' : 'https'}://${bracketed(hosts[0] ?? listen.host)}:${served.port}`,
       ...(tls && { authority: { pem: tls.authority, fingerprint: tls.fingerprint } }),
@@ -79,11 +76,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 interface State {
   readonly store: Store
   readonly content: ContentStore
-  readonly directorKey: PrivateKey
   readonly tls?: Tls
 }
 
-async function serve({ sys, listen, onError }: ServerOptions, { store, content, directorKey, tls }: State) {
+async function serve({ sys, listen, directorKey, onError }: ServerOptions, { store, content, tls }: State) {
   const closing = new AbortController()
   const director = new Director({
     store,
