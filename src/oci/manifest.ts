@@ -44,6 +44,7 @@ export function parseAnyManifest(bytes: Uint8Array, declared?: string): AnyManif
   const common = {
     schemaVersion: 2 as const,
     mediaType: type,
+    ...artifactTypeIn(fields, 'artifactType'),
     ...(fields.subject !== undefined && { subject: descriptor(fields.subject, 'subject') }),
     ...(fields.annotations != null && { annotations: annotations(fields.annotations, 'annotations') }),
   }
@@ -61,8 +62,6 @@ export function parseAnyManifest(bytes: Uint8Array, declared?: string): AnyManif
     mediaType: type,
     manifest: {
       ...common,
-      ...(fields.artifactType !== undefined &&
-        fields.artifactType !== '' && { artifactType: mediaTypeOf(fields.artifactType, 'artifactType') }),
       config: descriptor(fields.config, 'config'),
       layers: descriptors(fields.layers, 'layers'),
     },
@@ -71,7 +70,7 @@ export function parseAnyManifest(bytes: Uint8Array, declared?: string): AnyManif
 
 /** The type that a referrer is filtered by (image-spec: a manifest without artifactType has that of its config). */
 export function artifactTypeOf(parsed: AnyManifest): string | undefined {
-  if (parsed.is === 'index') return undefined
+  if (parsed.is === 'index') return parsed.index.artifactType
   return parsed.manifest.artifactType ?? parsed.manifest.config.mediaType
 }
 
@@ -111,6 +110,7 @@ export function printIndex(index: Index): Uint8Array {
   return goJson({
     schemaVersion: index.schemaVersion,
     mediaType: index.mediaType,
+    artifactType: index.artifactType,
     manifests: index.manifests.map(orderedDescriptor),
     subject: index.subject && orderedDescriptor(index.subject),
     annotations: orderedAnnotations(index.annotations),
@@ -192,11 +192,16 @@ function descriptor(value: unknown, path: string): Descriptor {
     size: sizeAt(size, `${path}.size`),
     ...(value.annotations != null && { annotations: annotations(value.annotations, `${path}.annotations`) }),
     ...(platform != null && { platform: platformAt(platform, `${path}.platform`) }),
-    ...(value.artifactType !== undefined &&
-      value.artifactType !== '' && {
-        artifactType: mediaTypeOf(value.artifactType, `${path}.artifactType`),
-      }),
+    ...artifactTypeIn(value, `${path}.artifactType`),
   }
+}
+
+/** Go's tools print an absent artifactType as none or as an empty text. */
+function artifactTypeIn(fields: Fields, path: string): { readonly artifactType?: string } {
+  const { artifactType } = fields
+  return artifactType === undefined || artifactType === ''
+    ? {}
+    : { artifactType: mediaTypeOf(artifactType, path) }
 }
 
 function digestAt(value: unknown, path: string): Digest {

@@ -26,6 +26,8 @@ export interface Manifest {
 export interface Index {
   readonly schemaVersion: 2
   readonly mediaType: string
+  /** Others' only: a release has none, see ARCHITECTURE.md. */
+  readonly artifactType?: string
   readonly manifests: readonly Descriptor[]
   readonly subject?: Descriptor
   readonly annotations?: Readonly<Record<string, string>>

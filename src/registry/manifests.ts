@@ -119,8 +119,13 @@ function recordOf(parsed: AnyManifest, digest: Digest, sizeBytes: number): Manif
   }
 }
 
+/** image-spec, "Non-Distributable Layers", and docker's name for them: they are fetched elsewhere and must not be pushed. */
+const notKept =
+  /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.v1\.tar|docker\.image\.rootfs\.foreign\.diff\.tar)/
+
 function requirementsOf(parsed: AnyManifest): Requirements {
-  const { blobs, manifests } = referencesOf(parsed)
+  const { blobs: all, manifests } = referencesOf(parsed)
+  const blobs = all.filter((blob) => !notKept.test(blob.mediaType))
   const sized = (entry: { digest: Digest; size: number }) => ({ digest: entry.digest, sizeBytes: entry.size })
   return { blobs: blobs.map(sized), manifests: manifests.map(sized) }
 }
