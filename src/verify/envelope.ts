@@ -41,8 +41,7 @@ export function judgeEnvelope(
   const opened = openEnvelope(envelope, payloadType)
   if (opened.is === 'refused') return opened
   const signers = signersOf(opened, keysOf(role).keys)
-  if (signers.length >= role.threshold && signers.length > 0)
-    return { is: 'verified', payload: opened.payload, signers }
+  if (isEnough(signers, role.threshold)) return { is: 'verified', payload: opened.payload, signers }
   return { is: 'refused', reason: tooFew(signers.length, role.threshold) }
 }
 
@@ -86,6 +85,11 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8
 function decodeBase64(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, 'base64')
   return bytes.toString('base64') === text ? bytes : undefined
+}
+
+/** Nobody is never enough, whatever a threshold says. */
+export function isEnough(signers: readonly Digest[], threshold: number): boolean {
+  return signers.length > 0 && signers.length >= threshold
 }
 
 /** Why a number of good signatures does not do: `signature-missing` or `signatures-too-few`. */

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { digestFromHex, predicateType, statementAbout, type TrustRole } from '../core/index.ts'
 import { generateKeyPair, loadPrivateKey, signEnvelope, signStatement } from '../sign/index.ts'
-import { judgeRelease, limits } from './index.ts'
+import { judgeEvidence, judgeRelease, limits } from './index.ts'
 
 const release = digestFromHex('a'.repeat(64))
 const other = digestFromHex('b'.repeat(64))
@@ -243,5 +243,43 @@ describe('a bundle is malformed', () => {
     })
     const verdict = judgeRelease({ release, bundles: [bundle], trust: anyOf })
     expect(codes(verdict.findings)).toEqual(['envelope-malformed'])
+  })
+})
+
+describe('evidence of one predicate type', () => {
+  const provenance = (by: string) => statementAbout(release, 'gateway', predicateType.provenance, { by })
+  const mine = provenance('us')
+  const judge = (trust: typeof anyOf, bundles: Uint8Array[]) =>
+    judgeEvidence({ release, bundles, trust, predicateType: predicateType.provenance })
+
+  test.each([
+    ['is what one key said where one is asked for', anyOf, sign(one, mine), [mine]],
+    ['is told once, however often it was said', anyOf, [...sign(one, mine), ...sign(two, mine)], [mine]],
+    ['is what two keys said alike', both, [...sign(one, mine), ...sign(two, mine)], [mine]],
+    [
+      'is not what two keys said each in its way',
+      both,
+      [...sign(one, mine), ...sign(two, provenance('them'))],
+      [],
+    ],
+    ['is not what one key said twice', both, [...sign(one, mine), ...sign(one, mine)], []],
+    ['is not a signature', anyOf, sign(one), []],
+    ['is nothing where nothing is attached', role(0, one.publicKey), [], []],
+  ])('%s', (_name, trust, bundles, statements) => {
+    expect(judge(trust, bundles)).toEqual({ statements, findings: [] })
+  })
+
+  test('is not what a stranger said, nor what was said of another release', () => {
+    const bundles = [
+      ...sign(stranger, mine),
+      ...sign(one, statementAbout(other, 'gateway', predicateType.provenance, {})),
+    ]
+    expect(judge(anyOf, bundles)).toMatchObject({
+      statements: [],
+      findings: [
+        { code: 'signer-unknown', where: 'bundle 1' },
+        { code: 'subject-wrong', where: 'bundle 2' },
+      ],
+    })
   })
 })

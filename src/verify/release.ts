@@ -12,7 +12,7 @@ import {
   type TrustRoot,
 } from '../core/index.ts'
 import { type Bundle, parseBundle } from './bundle.ts'
-import { openEnvelope, type Refused, refuse, signersOf, tooFew } from './envelope.ts'
+import { isEnough, openEnvelope, type Refused, refuse, signersOf, tooFew } from './envelope.ts'
 import { keysOf, type VerifyingKey } from './keys.ts'
 import { limits } from './limits.ts'
 
@@ -29,6 +29,13 @@ export type ReleaseVerdict =
   | { readonly is: 'verified'; readonly release: VerifiedRelease; readonly findings: readonly Finding[] }
   | { readonly is: 'refused'; readonly reason: Reason; readonly findings: readonly Finding[] }
 
+/** A release, what is attached to it, and whom to believe. */
+export interface ReleaseQuestion {
+  readonly release: Digest
+  readonly bundles: readonly Uint8Array[]
+  readonly trust: Pick<TrustRoot, 'release'>
+}
+
 /**
  * Whether enough distinct release keys say that this digest is a release. The signatures may be spread over several
  * bundles; a bundle that does not count is a finding and does not spoil the others, since anyone who may write to the
@@ -38,27 +45,14 @@ export type ReleaseVerdict =
  * Findings: `bundle-malformed`, `payload-type-wrong`, `envelope-malformed`, `signer-unknown`, `signature-bad`,
  * `statement-malformed`, `subject-wrong`, `predicate-wrong`, `bundles-too-many`, `trust-key-unusable`.
  */
-export function judgeRelease(question: {
-  readonly release: Digest
-  readonly bundles: readonly Uint8Array[]
-  readonly trust: Pick<TrustRoot, 'release'>
-}): ReleaseVerdict {
-  const { release, bundles } = question
+export function judgeRelease(question: ReleaseQuestion): ReleaseVerdict {
   const { threshold } = question.trust.release
-  const { keys, findings: unusable } = keysOf(question.trust.release)
-  const verdicts = bundles.slice(0, limits.bundlesMax).map((bytes) => judgeBundle(bytes, release, keys))
-  const signers: readonly Digest[] = [
-    ...new Set(verdicts.flatMap((verdict) => (verdict.is === 'signed' ? verdict.by : []))),
-  ]
-  const findings = [
-    ...unusable,
-    ...verdicts.flatMap((verdict, index) =>
-      verdict.is === 'refused' ? [{ ...verdict.reason, where: `bundle ${index + 1}` }] : [],
-    ),
-    ...(bundles.length > limits.bundlesMax ? [tooMany(bundles.length)] : []),
-  ]
-  if (signers.length > 0 && signers.length >= threshold)
-    return { is: 'verified', release: { digest: release, signers } as VerifiedRelease, findings }
+  const judged = judgeBundles(question)
+  const [signatures, others] = partition(judged.signed, predicateType.signature)
+  const findings = [...judged.findings, ...others.map(wrongPredicate)]
+  const signers = signersOfAll(signatures)
+  if (isEnough(signers, threshold))
+    return { is: 'verified', release: { digest: question.release, signers } as VerifiedRelease, findings }
   return { is: 'refused', reason: tooFew(signers.length, threshold), findings }
 }
 
@@ -72,32 +66,19 @@ export interface EvidenceVerdict {
  * The statements of one predicate type about a release that enough distinct release keys signed, letter for letter the
  * same. A bundle with another predicate is passed over; one that does not hold is a finding, as in {@link judgeRelease}.
  */
-export function judgeEvidence(question: {
-  readonly release: Digest
-  readonly bundles: readonly Uint8Array[]
-  readonly trust: Pick<TrustRoot, 'release'>
-  readonly predicateType: string
-}): EvidenceVerdict {
-  const { keys, findings: unusable } = keysOf(question.trust.release)
-  const verdicts = question.bundles
-    .slice(0, limits.bundlesMax)
-    .map((bytes) => judgeStatement(bytes, question.release, keys))
-  const signed = verdicts.filter(
-    (verdict) => verdict.is === 'signed' && verdict.statement.predicateType === question.predicateType,
-  ) as SignedStatement[]
-  const byText = Map.groupBy(signed, ({ text }) => text)
-  const enough = [...byText.values()].filter(
-    (same) => new Set(same.flatMap(({ by }) => by)).size >= question.trust.release.threshold,
-  )
-  return {
-    statements: enough.flatMap((same) => same.slice(0, 1).map(({ statement }) => statement)),
-    findings: [
-      ...unusable,
-      ...verdicts.flatMap((verdict) => (verdict.is === 'refused' ? [verdict.reason] : [])),
-    ],
-  }
+export function judgeEvidence(
+  question: ReleaseQuestion & { readonly predicateType: string },
+): EvidenceVerdict {
+  const { signed, findings } = judgeBundles(question)
+  const [wanted] = partition(signed, question.predicateType)
+  const statements = Map.groupBy(wanted, ({ text }) => text)
+    .values()
+    .filter((same) => isEnough(signersOfAll(same), question.trust.release.threshold))
+    .flatMap((same) => same.slice(0, 1).map(({ statement }) => statement))
+  return { statements: [...statements], findings }
 }
 
+/** A statement about the release that at least one release key signed. */
 interface SignedStatement {
   readonly is: 'signed'
   readonly by: readonly Digest[]
@@ -105,20 +86,27 @@ interface SignedStatement {
   /** The signed bytes. */
   readonly text: string
 }
+type Placed = SignedStatement & { readonly where: string }
 
-function judgeBundle(
-  bytes: Uint8Array,
-  release: Digest,
-  keys: readonly VerifyingKey[],
-): SignedStatement | Refused {
-  const verdict = judgeStatement(bytes, release, keys)
-  if (verdict.is === 'signed' && verdict.statement.predicateType !== predicateType.signature)
-    return refuse('predicate-wrong', `the statement says ${verdict.statement.predicateType}`)
-  return verdict
+function judgeBundles({ release, bundles, trust }: ReleaseQuestion): {
+  readonly signed: readonly Placed[]
+  readonly findings: readonly Finding[]
+} {
+  const { keys, findings: unusable } = keysOf(trust.release)
+  const signed: Placed[] = []
+  const findings: Finding[] = [...unusable]
+  for (const [index, bytes] of bundles.slice(0, limits.bundlesMax).entries()) {
+    const verdict = judgeBundle(bytes, release, keys)
+    const where = `bundle ${index + 1}`
+    if (verdict.is === 'signed') signed.push({ ...verdict, where })
+    else findings.push({ ...verdict.reason, where })
+  }
+  if (bundles.length > limits.bundlesMax) findings.push(tooMany(bundles.length))
+  return { signed, findings }
 }
 
 /** The signature is judged before a byte of the statement is read. */
-function judgeStatement(
+function judgeBundle(
   bytes: Uint8Array,
   release: Digest,
   keys: readonly VerifyingKey[],
@@ -132,7 +120,16 @@ function judgeStatement(
   const statement = readStatement(opened.payload)
   if (statement === undefined) return refuse('statement-malformed', 'what was signed is no in-toto statement')
   if (!isAbout(statement, release)) return refuse('subject-wrong', 'the statement is about something else')
-  return { is: 'signed', by, statement, text: Buffer.from(opened.payload).toString('base64') }
+  return { is: 'signed', by, statement, text: bundle.envelope.payload }
+}
+
+function partition(signed: readonly Placed[], type: string): [readonly Placed[], readonly Placed[]] {
+  const isWanted = ({ statement }: Placed) => statement.predicateType === type
+  return [signed.filter(isWanted), signed.filter((item) => !isWanted(item))]
+}
+
+function signersOfAll(signed: readonly Placed[]): readonly Digest[] {
+  return [...new Set(signed.flatMap(({ by }) => by))]
 }
 
 function refuseSigner(bundle: Bundle, keys: readonly VerifyingKey[]): Refused {
@@ -151,6 +148,10 @@ function readStatement(payload: Uint8Array): Statement | undefined {
     if (error instanceof StatementError) return undefined
     throw error
   }
+}
+
+function wrongPredicate({ statement, where }: Placed): Finding {
+  return { code: 'predicate-wrong', message: `the statement says ${statement.predicateType}`, where }
 }
 
 function tooMany(count: number): Finding {
