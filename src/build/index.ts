@@ -1,4 +1,6 @@
 // From a definition to a lock, and from a lock to a release: root tree, layers, disk form, bit for bit.
 export { type BuildOptions, type BuiltRelease, buildRelease } from './build-release.ts'
+export { lockName, readDefinition } from './definition-file.ts'
 export { BuildError, type BuildErrorCode } from './errors.ts'
 export { type InputFile, type LockOptions, lockDefinition } from './lock-definition.ts'
+export { trustText } from './trust.ts'

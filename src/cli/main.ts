@@ -1,16 +1,50 @@
 import { Command } from 'commander'
 import { noProgress } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
+import { addApply } from './apply.ts'
+import { addBuild } from './build.ts'
 import { createRegistrar, type Registrar } from './command.ts'
 import { type Context, foldersOf } from './context.ts'
+import { addGet } from './get.ts'
 import { addInit } from './init.ts'
+import { addInspect } from './inspect.ts'
 import { addKey } from './key.ts'
 import { addLock } from './lock.ts'
+import { addLog } from './log.ts'
+import { addLogin } from './login.ts'
+import { addMachine } from './machine.ts'
+import { addPush } from './push.ts'
+import { addRollout } from './rollout.ts'
 import { addSchema } from './schema.ts'
+import { addServe } from './serve.ts'
+import { addSign } from './sign.ts'
 import { createTerminal } from './terminal.ts'
+import { addToken } from './token.ts'
+import { addVerify } from './verify.ts'
 import { ashlarVersion } from './version.ts'
+import { addWhy } from './why.ts'
 
-const commands: readonly ((registrar: Registrar) => void)[] = [addInit, addSchema, addKey, addLock]
+/** In the order of the way through the house; `--help` lists them so. */
+const commands: readonly ((registrar: Registrar) => void)[] = [
+  addInit,
+  addSchema,
+  addKey,
+  addLock,
+  addBuild,
+  addInspect,
+  addSign,
+  addVerify,
+  addServe,
+  addLogin,
+  addPush,
+  addToken,
+  addMachine,
+  addApply,
+  addGet,
+  addRollout,
+  addWhy,
+  addLog,
+]
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())

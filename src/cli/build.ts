@@ -1,0 +1,62 @@
+import { join, resolve } from 'node:path'
+import { type BuiltRelease, buildRelease, lockName } from '../build/index.ts'
+import { parseLock, printReference } from '../core/index.ts'
+import { describeCommit, provenanceStatement } from '../evidence/index.ts'
+import { openContentStore } from '../oci/index.ts'
+import { keepProvenance } from './build-record.ts'
+import type { Registrar } from './command.ts'
+import type { Context } from './context.ts'
+import { readTextFile } from './files.ts'
+import { ashlarVersion } from './version.ts'
+
+/** `ashlar build`: the release that definition and lock describe. */
+export function addBuild({ command, act }: Registrar): void {
+  command({
+    usage: 'build [folder]',
+    summary: 'build the release that ashlar.yaml and ashlar.lock describe, from nothing else',
+    example: 'build examples/gateway',
+  })
+    .option('--no-cache', 'make everything anew from the locked inputs')
+    .action(
+      act<{ cache: boolean }>(async (context, [given = '.'], { cache }) => {
+        const { sys, folders, progress } = context
+        const folder = resolve(given)
+        const store = await openContentStore(sys, folders.store)
+        const startedMs = sys.clock.monotonicMs()
+        const built = await buildRelease({
+          sys,
+          folder,
+          store,
+          cacheFolder: join(folders.cache, 'build'),
+          useCache: cache,
+          progress,
+        })
+        const seconds = Number(((sys.clock.monotonicMs() - startedMs) / 1_000).toFixed(2))
+        const commit = await recordProvenance(context, folder, built)
+        const reference = printReference({ repository: built.repository, digest: built.digest })
+        const tagged = printReference({ repository: built.repository, tag: built.tag })
+        return {
+          json: {
+            digest: built.digest,
+            reference,
+            tag: tagged,
+            seconds,
+            ...(commit !== undefined && { commit }),
+          },
+          text: `${tagged} is ${built.digest}\n  built in ${seconds} s${commit === undefined ? '' : ` from commit ${commit.commit}${commit.dirty ? ' with uncommitted changes' : ''}`}`,
+        }
+      }),
+    )
+}
+
+/** The commit is no part of the release (the same content is the same digest); it waits here to be signed beside it. */
+async function recordProvenance(context: Context, folder: string, { digest, document }: BuiltRelease) {
+  const lock = parseLock(await readTextFile(context, join(folder, lockName)))
+  const commit = await describeCommit(context.sys.exec, folder)
+  await keepProvenance(
+    context,
+    digest,
+    provenanceStatement({ release: digest, document, lock, commit, version: ashlarVersion }),
+  )
+  return commit
+}

@@ -1,0 +1,89 @@
+import { type RunningServer, startServer } from '../server/index.ts'
+import { loadPrivateKey } from '../sign/index.ts'
+import type { Registrar } from './command.ts'
+import { CliError, type Context } from './context.ts'
+import { printFailure, toFailure } from './failure.ts'
+import { readTextFile } from './files.ts'
+import { readPassphrase } from './key.ts'
+import { keepLogin } from './session.ts'
+
+interface Options {
+  readonly listen: string
+  readonly directorKey: string
+  readonly passphraseFile?: string
+  readonly data?: string
+  readonly login?: true
+  readonly newAdminToken?: true
+  readonly json?: true
+}
+
+/** `ashlar serve`: registry, API and director in one process, until it is told to stop. */
+export function addServe({ command, act }: Registrar): void {
+  command({
+    usage: 'serve',
+    summary: 'run registry, API and director in one process',
+    example: 'serve --listen 127.0.0.1:7480 --director-key keys/director.key --login',
+  })
+    .requiredOption('--director-key <file>', 'private key that orders to nodes are signed with')
+    .option('--listen <host:port>', 'any host but loopback is TLS from the server’s own CA', '127.0.0.1:7480')
+    .option('--data <folder>', 'where the server keeps its state (default: ASHLAR_DATA/server)')
+    .option('--passphrase-file <file>', 'its first line opens the director key')
+    .option('--new-admin-token', 'make another admin token, for who has lost the first')
+    .option('--login', 'where an admin token is made, log this user in with it instead of printing it')
+    .action(
+      act<Options>(async (context, _, options) => {
+        const passphrase = await readPassphrase(context, options.passphraseFile)
+        const server = await startServer({
+          sys: context.sys,
+          dataFolder: options.data ?? context.folders.server,
+          listen: parseListen(options.listen),
+          directorKey: loadPrivateKey(await readTextFile(context, options.directorKey), passphrase),
+          newAdminToken: options.newAdminToken === true,
+          onError: (error) => context.terminal.error(printFailure(toFailure(error), context.terminal.colour)),
+        })
+        await announce(context, server, options)
+        await aborted(context.signal)
+        await server.close()
+        return { json: { stopped: true }, text: 'stopped' }
+      }),
+    )
+}
+
+/** Says where it listens, once it does. The admin token is shown here and never again. */
+async function announce(context: Context, server: RunningServer, options: Options): Promise<void> {
+  const { url, authority, adminToken } = server
+  if (options.login && adminToken !== undefined) {
+    const ca = authority === undefined ? {} : { ca: authority.pem, fingerprint: authority.fingerprint }
+    await keepLogin(context, { url, token: adminToken, ...ca })
+  }
+  const token = options.login ? undefined : adminToken
+  const facts = {
+    url,
+    ...(authority !== undefined && { fingerprint: authority.fingerprint }),
+    ...(token !== undefined && { adminToken: token }),
+  }
+  const lines = [
+    `serving at ${url}`,
+    ...(authority === undefined ? [] : [`authority  ${authority.fingerprint}`]),
+    ...(token === undefined ? [] : [`admin token, shown only now: ${token}`]),
+    ...(options.login && adminToken !== undefined ? ['this user is logged in'] : []),
+  ]
+  context.terminal.result(options.json ? JSON.stringify(facts) : lines.join('\n'))
+}
+
+/** @throws CliError `usage` */
+function parseListen(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) }
+  throw new CliError('usage', `${JSON.stringify(text)} is no address to listen on`, {
+    hint: 'write host:port or [ipv6]:port',
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
