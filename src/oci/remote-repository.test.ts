@@ -48,7 +48,7 @@ beforeEach(async () => {
   store = await openContentStore(realSys, join(folder, 'local'))
   behind = await openContentStore(realSys, join(folder, 'behind'))
   local = store.repository('gateway')
-  fixture = await releaseFixture(local, { rootBytes: 3_000_000 })
+  fixture = await releaseFixture(local, { rootBytes: 400_000 })
   registry = await testRegistry(behind)
   remote = open()
 })
@@ -167,7 +167,7 @@ describe('a download', () => {
     await push()
     const root = await rootBlob()
     registry.requests.length = 0
-    cutting(700_000, 3)
+    cutting(100_000, 3)
     const bytes = await collect(remote.blobs.read(root.digest), root.size)
     expect(digestOf(bytes)).toBe(root.digest)
     expect(registry.requests.filter((r) => r.startsWith('GET'))).toHaveLength(4)
@@ -177,7 +177,7 @@ describe('a download', () => {
   test('that is cut goes on also where the registry knows no ranges', async () => {
     await push()
     const root = await rootBlob()
-    cutting(700_000, 2)
+    cutting(100_000, 2)
     const cut = registry.intercept
     registry.intercept = (request, response) => {
       delete request.headers.range
@@ -207,11 +207,9 @@ describe('a download', () => {
         ),
         root.size,
       )
-    expect(Buffer.from(await rest(whole.subarray(0, 1_000_000)))).toEqual(
-      Buffer.from(whole.subarray(1_000_000)),
-    )
+    expect(Buffer.from(await rest(whole.subarray(0, 100_000)))).toEqual(Buffer.from(whole.subarray(100_000)))
     expect(await rest(whole)).toHaveLength(0)
-    await expect(rest(new Uint8Array(1_000_000))).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await expect(rest(new Uint8Array(100_000))).rejects.toMatchObject({ code: 'digest-mismatch' })
     await expect(rest(new Uint8Array(root.size + 1))).rejects.toMatchObject({ code: 'size-mismatch' })
   })
 
