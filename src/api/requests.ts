@@ -30,6 +30,18 @@ export type TokenRequest = z.input<typeof tokenRequestSchema>
 export const tokenAnswerSchema = z.strictObject({ token: z.string(), expiresAt: z.int() })
 export type TokenAnswer = z.infer<typeof tokenAnswerSchema>
 
+/** What a token lets its bearer do. */
+export const tokenClaimSchema = z.discriminatedUnion('is', [
+  z.strictObject({ is: z.literal('admin') }),
+  z.strictObject({ is: z.literal('operator'), name: resourceName }),
+  z.strictObject({
+    is: z.literal('enrolment'),
+    node: resourceName,
+    labels: metadataSchema.shape.labels,
+  }),
+])
+export type TokenClaim = z.infer<typeof tokenClaimSchema>
+
 /** `POST /v1/enrol`, with the enrolment token as its bearer credential. */
 export const enrolRequestSchema = z.strictObject({
   /** PEM, SubjectPublicKeyInfo, Ed25519. */
@@ -50,8 +62,29 @@ export function credentialAudience(fingerprint: Digest | undefined): string {
 export const assignmentAnswerSchema = z.strictObject({ order: orderSchema, envelope: envelopeSchema })
 export type AssignmentAnswer = z.infer<typeof assignmentAnswerSchema>
 
+export const assignmentQuerySchema = z.strictObject({
+  epoch: z.coerce.number().int().min(0),
+  number: z.coerce.number().int().min(0),
+  waitSeconds: z.coerce.number().min(0).optional(),
+})
+
 /** `PUT /v1/agent/status` */
 export const statusRequestSchema = nodeStatusSchema
+
+/** `PUT /v1/nodes/{name}`: only its labels are an operator's; the rest is said by the node itself and the director. */
+export const nodeLabelsSchema = z.looseObject({ kind: z.literal('Node'), metadata: metadataSchema })
+
+/** The `{name}` in an address. */
+export const namedSchema = z.strictObject({ name: z.string() })
+
+/** `GET /v1/{kind}/{name}?after=V&waitSeconds=S`: 200 when its version is, or becomes, above V; else 204 when the time is over. */
+export const watchQuerySchema = z.strictObject({
+  after: z.coerce.number().int().min(0).optional(),
+  waitSeconds: z.coerce.number().min(0).optional(),
+})
+
+/** `DELETE /v1/{kind}/{name}?version=V`: only if that is still the current one. */
+export const removeQuerySchema = z.strictObject({ version: z.coerce.number().int().min(1).optional() })
 
 /** `POST /v1/rollouts`: the server names it `<fleet>-<n>`. */
 export const rolloutRequestSchema = z.strictObject({
@@ -69,6 +102,11 @@ export const whyAnswerSchema = z.strictObject({
   assignment: assignmentAnswerSchema.optional(),
 })
 export type WhyAnswer = z.infer<typeof whyAnswerSchema>
+
+export const logQuerySchema = z.strictObject({
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).default(100),
+})
 
 /** One row of the log, as `GET /v1/log?after=N` lists it. */
 export const logEntrySchema = z.strictObject({

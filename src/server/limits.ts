@@ -10,8 +10,5 @@ export const writeTriesMax = 20
 /** Milliseconds that requests under way have when the server ends. */
 export const closeGraceMs = 2_000
 
-/** Log rows in one answer, when the client names no number. */
-export const logRowsDefault = 100
-
 /** Characters of a fleet's name, so that `<fleet>-<n>` is still a name. */
 export const fleetNameLengthMax = 52

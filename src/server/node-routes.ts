@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { z } from 'zod'
 import {
   type AssignmentAnswer,
+  assignmentQuerySchema,
   type EnrolAnswer,
   enrolRequestSchema,
   type Node,
@@ -15,12 +15,6 @@ import { abandoned, allow, type Parts, parseAs, retried, waitMsOf } from './part
 import type { Principal } from './principal.ts'
 import { existing } from './resource-routes.ts'
 
-const assignmentQuery = z.strictObject({
-  epoch: z.coerce.number().int().min(0),
-  number: z.coerce.number().int().min(0),
-  waitSeconds: z.coerce.number().min(0).optional(),
-})
-
 /** What machines do: become a node, ask for orders, report. */
 export function addNodeRoutes(app: FastifyInstance, parts: Parts): void {
   app.post('/v1/enrol', allow('enrolment'), async (request, reply) => {
@@ -29,7 +23,7 @@ export function addNodeRoutes(app: FastifyInstance, parts: Parts): void {
   })
   app.get('/v1/agent/assignment', allow('node'), async (request, reply) => {
     const { name } = principalAs(request, 'node')
-    const { waitSeconds, ...order } = parseAs(assignmentQuery, request.query)
+    const { waitSeconds, ...order } = parseAs(assignmentQuerySchema, request.query)
     const found = await parts.changes.next(
       { kind: 'Node', name },
       () => newerAssignment(parts, name, order),

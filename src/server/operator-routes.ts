@@ -1,17 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
-import { rolloutRequestSchema, type TokenAnswer, tokenRequestSchema, type WhyAnswer } from '../api/index.ts'
+import {
+  logQuerySchema,
+  namedSchema,
+  rolloutRequestSchema,
+  type TokenAnswer,
+  type TokenClaim,
+  tokenRequestSchema,
+  type WhyAnswer,
+} from '../api/index.ts'
 import { mintToken } from '../identity/index.ts'
-import type { TokenClaim } from '../store/index.ts'
-import { logRowsDefault } from './limits.ts'
 import { actorOf, allow, type Parts, parseAs } from './parts.ts'
 import { existing, shown } from './resource-routes.ts'
-
-const named = z.strictObject({ name: z.string() })
-const logQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
-  limit: z.coerce.number().int().min(1).default(logRowsDefault),
-})
 
 /** What people do beside resources: rollouts, tokens, the log, and the question why. */
 export function addOperatorRoutes(app: FastifyInstance, parts: Parts): void {
@@ -21,7 +20,7 @@ export function addOperatorRoutes(app: FastifyInstance, parts: Parts): void {
     return reply.code(201).send(await director.start(body, actorOf(request)))
   })
   app.post('/v1/rollouts/:name/halt', allow('operator'), async (request) => {
-    const { name } = parseAs(named, request.params)
+    const { name } = parseAs(namedSchema, request.params)
     await director.halt(name, actorOf(request))
     return existing(parts, 'Rollout', name)
   })
@@ -29,11 +28,11 @@ export function addOperatorRoutes(app: FastifyInstance, parts: Parts): void {
     reply.code(201).send(await createToken(parts, request.body, actorOf(request))),
   )
   app.get('/v1/log', allow('operator'), async (request) => {
-    const { after, limit } = parseAs(logQuery, request.query)
+    const { after, limit } = parseAs(logQuerySchema, request.query)
     return { items: await store.log(after, limit) }
   })
   app.get('/v1/nodes/:name/why', allow('operator'), async (request): Promise<WhyAnswer> => {
-    const { name } = parseAs(named, request.params)
+    const { name } = parseAs(namedSchema, request.params)
     const node = shown(parts, await existing(parts, 'Node', name)) as WhyAnswer['node']
     const { assigned } = node.status
     const rollout = assigned?.rollout && (await store.get('Rollout', assigned.rollout))

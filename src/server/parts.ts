@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
 import { AshlarError } from '../core/index.ts'
 import type { Director } from '../fleet/index.ts'
 import type { Store } from '../store/index.ts'
@@ -36,8 +35,21 @@ export function allow(...roles: readonly Role[]) {
   return { config: { allow: roles } }
 }
 
+/** A schema, as far as it is used here. */
+interface Parser<Output> {
+  safeParse(
+    value: unknown,
+  ):
+    | { readonly success: true; readonly data: Output }
+    | { readonly success: false; readonly error: { readonly issues: readonly Issue[] } }
+}
+interface Issue {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
 /** @throws ServerError `request-invalid`, naming every field that is wrong */
-export function parseAs<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+export function parseAs<Output>(schema: Parser<Output>, value: unknown): Output {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const why = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)

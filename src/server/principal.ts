@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { TokenClaim } from '../api/index.ts'
 import { unreachable } from '../core/index.ts'
 import { judgeNodeCredential, parseToken, type ReplayMemory } from '../identity/index.ts'
-import type { Store, TokenClaim } from '../store/index.ts'
+import type { Store } from '../store/index.ts'
 import { CredentialRefused, ServerError } from './errors.ts'
 
 /** Who sent a request. */

@@ -1,29 +1,22 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { z } from 'zod'
 import {
   type Fleet,
   fleetSchema,
   type Kind,
   kindPaths,
-  metadataSchema,
   type Node,
+  namedSchema,
+  nodeLabelsSchema,
   type Resource,
   type ResourceOf,
+  removeQuerySchema,
+  watchQuerySchema,
 } from '../api/index.ts'
 import { canonicalJson } from '../core/index.ts'
 import { ServerError } from './errors.ts'
 import { fleetNameLengthMax } from './limits.ts'
 import { abandoned, actorOf, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
 import { requireUnused } from './removal.ts'
-
-const named = z.strictObject({ name: z.string() })
-const watchQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).optional(),
-  waitSeconds: z.coerce.number().min(0).optional(),
-})
-const removeQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() })
-/** Only a node's labels are an operator's; the rest is said by the node itself and the director. */
-const nodeBody = z.looseObject({ kind: z.literal('Node'), metadata: metadataSchema })
 
 /** Resources by kind: list, read, watch, write, remove. */
 export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
@@ -32,8 +25,8 @@ export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
       items: (await parts.store.list(kind)).map((resource) => shown(parts, resource)),
     }))
     app.get(`/v1/${path}/:name`, allow('operator'), async (request, reply) => {
-      const { name } = parseAs(named, request.params)
-      const { after, waitSeconds } = parseAs(watchQuery, request.query)
+      const { name } = parseAs(namedSchema, request.params)
+      const { after, waitSeconds } = parseAs(watchQuerySchema, request.query)
       const resource = await parts.changes.next(
         { kind, name },
         async () => newer(await existing(parts, kind, name), after),
@@ -94,7 +87,7 @@ async function applyFleet(
 }
 
 async function applyLabels(parts: Parts, request: FastifyRequest): Promise<Resource> {
-  const body = parseAs(nodeBody, request.body)
+  const body = parseAs(nodeLabelsSchema, request.body)
   const { name, version } = checkName(request, body.metadata)
   return retriedUnlessNamed(version, async () => {
     const current = await existing(parts, 'Node', name)
@@ -134,8 +127,8 @@ async function write(
 }
 
 async function removeResource(parts: Parts, kind: Kind, request: FastifyRequest): Promise<void> {
-  const { name } = parseAs(named, request.params)
-  const { version: wanted } = parseAs(removeQuery, request.query)
+  const { name } = parseAs(namedSchema, request.params)
+  const { version: wanted } = parseAs(removeQuerySchema, request.query)
   await retriedUnlessNamed(wanted, async () => {
     const resource = await existing(parts, kind, name)
     await requireUnused(parts.store, resource)
@@ -150,7 +143,7 @@ function checkName(
   request: FastifyRequest,
   metadata: Fleet['metadata'],
 ): { readonly name: string; readonly version: number | undefined } {
-  const { name } = parseAs(named, request.params)
+  const { name } = parseAs(namedSchema, request.params)
   if (name !== metadata.name)
     throw new ServerError(
       'request-invalid',

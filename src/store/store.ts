@@ -1,4 +1,4 @@
-import type { AssignmentAnswer, Kind, LogEntry, Resource, ResourceOf } from '../api/index.ts'
+import type { AssignmentAnswer, Kind, LogEntry, Resource, ResourceOf, TokenClaim } from '../api/index.ts'
 import type { Changed, FleetStore, Transaction } from '../fleet/index.ts'
 import type { RegistryIndex } from '../registry/index.ts'
 import type { Clock } from '../sys/index.ts'
@@ -6,7 +6,7 @@ import { Database } from './database.ts'
 import { appendLog, readLog } from './log.ts'
 import { SqliteRegistryIndex } from './registry-index.ts'
 import { applyChange, getResource, insertAssignment, lastAssignment, listResources } from './resources.ts'
-import { insertToken, type StoredToken, spendToken, type TokenClaim, validClaim } from './tokens.ts'
+import { insertToken, type StoredToken, spendToken, validClaim } from './tokens.ts'
 
 /** A server's whole state beside the blobs: one SQLite file. */
 export interface Store extends FleetStore {

@@ -1,19 +1,6 @@
-import { z } from 'zod'
-import { metadataSchema, resourceName } from '../api/index.ts'
+import { type TokenClaim, tokenClaimSchema } from '../api/index.ts'
 import type { Database } from './database.ts'
 import { StoreError } from './errors.ts'
-
-/** What a token lets its bearer do. */
-const claimSchema = z.discriminatedUnion('is', [
-  z.strictObject({ is: z.literal('admin') }),
-  z.strictObject({ is: z.literal('operator'), name: resourceName }),
-  z.strictObject({
-    is: z.literal('enrolment'),
-    node: resourceName,
-    labels: metadataSchema.shape.labels,
-  }),
-])
-export type TokenClaim = z.infer<typeof claimSchema>
 
 export interface StoredToken {
   /** Of the secret; the secret itself is nowhere. */
@@ -41,7 +28,7 @@ export function validClaim(database: Database, hash: string, now: number): Token
     hash,
     now,
   )
-  return row === undefined ? undefined : claimSchema.parse(JSON.parse(String(row.json)))
+  return row === undefined ? undefined : tokenClaimSchema.parse(JSON.parse(String(row.json)))
 }
 
 /** Uses a one-time token inside the transaction of what it allows. @throws StoreError `token-spent` */
