@@ -25,7 +25,7 @@ export { attachBundle, bundlesOf } from './referrers.ts'
 export type { RemoteOptions } from './registry-http.ts'
 export { type OciDisk, type OciRelease, type ReleaseFiles, readRelease, readReleaseFiles } from './release.ts'
 export { openRemoteRepository } from './remote-repository.ts'
-export { type BlobContent, collect, digestOf, hashing, readRest, streamOf, verifying } from './streams.ts'
+export { type BlobContent, collect, digestOf, streamOf, verifying } from './streams.ts'
 export type {
   BlobReader,
   BlobWriter,

@@ -13,7 +13,11 @@ export function remoteBlobs(http: RegistryHttp, clock: Sys['clock'], name: strin
     const response = await http.send({ method: 'HEAD', target: path(digest) }, [200, 404])
     await http.finish(response)
     if (response.status === 404) return undefined
-    return { sizeBytes: Number(response.headers['content-length']) }
+    const length = response.headers['content-length'] ?? ''
+    if (/^\d{1,15}$/.test(length)) return { sizeBytes: Number(length) }
+    throw new OciError('registry-failed', `${http.host} does not say how large ${digest} is`, {
+      where: http.host,
+    })
   }
   const readFrom = (digest: Digest, offset: number) => resuming(http, clock, path(digest), digest, offset)
   return {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Digest, digestFromHex } from '../core/index.ts'
 import { OciError } from './errors.ts'
-import type { BlobReader } from './types.ts'
 
 /** What a stream of bytes turned out to be. */
 export interface BlobContent {
@@ -13,45 +12,22 @@ export function digestOf(bytes: Uint8Array | string): Digest {
   return digestFromHex(createHash('sha256').update(bytes).digest('hex'))
 }
 
-/** Passes a stream on and hashes it by the way; `result` may be asked once the stream has ended. */
-export function hashing(content: AsyncIterable<Uint8Array>): {
-  readonly content: AsyncIterable<Uint8Array>
-  result(): BlobContent
-} {
-  const hash = createHash('sha256')
-  let sizeBytes = 0
-  async function* pass(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of content) {
-      hash.update(chunk)
-      sizeBytes += chunk.length
-      yield chunk
-    }
-  }
-  return { content: pass(), result: () => ({ digest: digestFromHex(hash.digest('hex')), sizeBytes }) }
-}
-
 /**
  * Passes a stream on that ends well only if it was the expected content. With a size, it fails as soon as more arrives.
  * One chunk is always held back until what follows is known: who passes the stream on never completes a wrong one.
- * `held` is a beginning that the caller already has: it is hashed, not passed on.
  * @throws OciError `digest-mismatch`, `size-mismatch`
  */
 export async function* verifying(
   content: AsyncIterable<Uint8Array>,
   expected: { readonly digest: Digest; readonly sizeBytes?: number },
   where: string,
-  held?: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   let sizeBytes = 0
   let last: Uint8Array | undefined
-  const count = (chunk: Uint8Array) => {
+  for await (const chunk of content) {
     hash.update(chunk)
     sizeBytes += chunk.length
-  }
-  if (held !== undefined) for await (const chunk of held) count(chunk)
-  for await (const chunk of content) {
-    count(chunk)
     if (expected.sizeBytes !== undefined && sizeBytes > expected.sizeBytes) break
     if (last !== undefined) yield last
     last = chunk
@@ -104,21 +80,4 @@ export async function collect(
 /** One piece as a stream. */
 export async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
-}
-
-/**
- * The rest of a blob of which the caller holds the beginning, to go on with an interrupted download. It ends well only
- * if beginning and rest together have the digest. @throws OciError `digest-mismatch`, `size-mismatch`, and what the reader throws
- */
-export function readRest(
-  blobs: BlobReader,
-  expected: { readonly digest: Digest; readonly sizeBytes: number },
-  held: { readonly sizeBytes: number; readonly content: AsyncIterable<Uint8Array> },
-): AsyncIterable<Uint8Array> {
-  return verifying(
-    blobs.readFrom(expected.digest, held.sizeBytes),
-    expected,
-    `${expected.digest} from byte ${held.sizeBytes}`,
-    held.content,
-  )
 }

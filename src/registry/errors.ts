@@ -57,11 +57,18 @@ export function toHttp(error: unknown): {
   }
 }
 
+/** Whether the registry is to blame, rather than the request or a client that went away. */
+export function isOwnFault(error: unknown): boolean {
+  const gone = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE']
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return asRegistryError(error).code === 'internal' && !gone.includes(code)
+}
+
 function asRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
   const code = error instanceof AshlarError ? fromStore[error.code] : undefined
   return code === undefined || !(error instanceof AshlarError)
-    ? new RegistryError('internal', 'the registry failed; its operator finds the cause in its log')
+    ? new RegistryError('internal', 'the registry failed')
     : new RegistryError(code, error.message, { hint: error.hint })
 }
 

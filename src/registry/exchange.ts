@@ -35,6 +35,8 @@ export interface RegistryParts {
   onManifest(stored: StoredManifest): Promise<void>
   /** Whether a tag of this repository may be moved or deleted. Default: never. */
   readonly tagRule?: (repository: string) => 'write-once' | 'mutable'
+  /** Is told of errors that are the registry's own; the client learns only that there was one. */
+  readonly onError?: (error: unknown) => void
 }
 
 /** One request and its answer. */

@@ -210,6 +210,7 @@ describe('blobs', () => {
     await once(socket, 'close')
     await expect.poll(async () => (await call('PATCH', at, '56789')).status).toBe(202)
     expect((await call('PUT', `${at}?digest=${digest}`)).status).toBe(201)
+    expect(registry.errors).toEqual([])
   })
 
   test('one request at a time writes to an upload', async () => {
@@ -373,6 +374,7 @@ describe('manifests', () => {
     await pushManifest(manifest, '1.0.0')
     writeFileSync(store.blobs.path(digestOf(manifest)), '{}')
     expect((await call('GET', '/v2/app/manifests/1.0.0')).status).toBe(500)
+    expect(registry.errors).toMatchObject([{ code: 'internal', cause: { code: 'digest-mismatch' } }])
     await pushManifest(manifest, '1.0.0')
     expect((await call('GET', '/v2/app/manifests/1.0.0')).status).toBe(200)
   })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveBlob } from './blobs.ts'
-import { RegistryError, toHttp } from './errors.ts'
+import { isOwnFault, RegistryError, toHttp } from './errors.ts'
 import { answer, type Exchange, type RegistryParts } from './exchange.ts'
 import { listReferrers, listTags } from './listings.ts'
 import { serveManifest } from './manifests.ts'
@@ -17,6 +17,7 @@ export function createRegistry(
   const uploads: Uploads = new Map()
   return (request, response) => {
     serve(parts, uploads, request, response).catch((error: unknown) => {
+      if (isOwnFault(error)) parts.onError?.(error)
       // An answer that has begun cannot be taken back: the client must see that it is cut.
       if (response.headersSent) response.destroy()
       else sendError(response, error)

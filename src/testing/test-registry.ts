@@ -10,6 +10,8 @@ export interface TestRegistry {
   readonly index: RegistryIndex
   /** What `onManifest` was called with. */
   readonly stored: StoredManifest[]
+  /** What `onError` was called with. */
+  readonly errors: unknown[]
   /** Method and path of each request. */
   readonly requests: string[]
   /** Comes before the registry; true: it has taken the request over. */
@@ -31,6 +33,7 @@ export async function testRegistry(
 ): Promise<TestRegistry> {
   const index = memoryRegistryIndex()
   const stored: StoredManifest[] = []
+  const errors: unknown[] = []
   const requests: string[] = []
   const handler = createRegistry({
     store,
@@ -46,6 +49,7 @@ export async function testRegistry(
     onManifest: async (manifest) => {
       stored.push(manifest)
     },
+    onError: (error) => errors.push(error),
     ...(tagRule !== undefined && { tagRule }),
   })
   const listener = await realSys.net.listen({ host: '127.0.0.1', port: 0 }, (request, response) => {
@@ -56,6 +60,7 @@ export async function testRegistry(
     url: `http://127.0.0.1:${listener.port}`,
     index,
     stored,
+    errors,
     requests,
     intercept: () => false,
     aheadMs: 0,
