@@ -7,10 +7,12 @@ import { packagesTree, type TreeContext, toolsKey, toolsTree } from './trees.ts'
 
 /**
  * What opens a verity root: initramfs-tools cannot. The drivers are those of virtual machines and of EROFS itself;
- * --no-hostonly adds what common hardware needs.
+ * --no-hostonly adds what common hardware needs. dracut's own choice, zstd -15, takes four times as long as all its
+ * other work together and saves an eighth.
  */
 const dracutArguments = [
-  ...['--force', '--no-hostonly', '--reproducible', '--zstd', '--quiet'],
+  ...['--force', '--quiet', '--reproducible', '--no-hostonly', '--no-early-microcode', '--nostrip'],
+  ...['--compress', 'zstd -3 -q -T2'],
   ...['--add', 'systemd systemd-veritysetup'],
   ...['--add-drivers', 'erofs dm-verity overlay virtio_blk virtio_pci virtio_net vfat'],
 ]

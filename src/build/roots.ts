@@ -9,6 +9,8 @@ const systemPackages = [
   // systemd-logind and systemctl of unprivileged users speak over it.
   'dbus',
   'kmod',
+  // Node links against it.
+  'libstdc++6',
 ]
 
 /** Without it apt may choose usrmerge, which brings perl; both say that /usr is merged, as it is here from the start. */

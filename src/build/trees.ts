@@ -29,7 +29,7 @@ export function packagesKey({ lock }: TreeContext) {
 }
 
 export function toolsKey({ lock }: TreeContext) {
-  return treeKey('tools 1', lock.tools, lock)
+  return treeKey('tools 2', lock.tools, lock)
 }
 
 export function agentKey({ lock }: TreeContext) {
@@ -70,8 +70,10 @@ export function toolsTree(context: TreeContext): Promise<string> {
       lock.tools.map(({ name }) => name),
     )
     await sys.disk.rm(packages, { recursive: true })
-    // update-alternatives would make it; dracut's scripts want one.
+    // What maintainer scripts would have made, as far as dracut uses it.
     await sys.disk.symlink('mawk', join(tree, 'usr/bin/awk'))
+    for (const name of ['passwd', 'group'])
+      await sys.disk.copyFile(join(tree, `usr/share/base-passwd/${name}.master`), join(tree, 'etc', name))
   })
 }
 

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
 import { type Chamber, runScript } from './chamber.ts'
-import type { LaidTree } from './laid-tree.ts'
+import { LaidTree } from './laid-tree.ts'
 
 /** One file, folder or link under `/var`. */
 export interface VarEntry {
@@ -48,7 +48,8 @@ export async function keepVar(sys: Sys, chamber: Chamber): Promise<void> {
   const entries = parseVarList(new TextDecoder().decode(stdout))
   const text = tmpfilesOf(entries, pathsOfTmpfiles(new TextDecoder().decode(known.stdout)))
   const dpkg = 'L /var/lib/dpkg - - - - ../../usr/lib/sysimage/dpkg\n'
-  await sys.disk.writeFile(`${chamber.root}/usr/lib/tmpfiles.d/ashlar-packages.conf`, text + dpkg)
+  const tree = new LaidTree(sys, chamber.root, [])
+  await tree.writeFile('/usr/lib/tmpfiles.d/ashlar-packages.conf', text + dpkg)
 }
 
 /** As {@link keepVar}, for what the definition itself lays under `/var` in `upper`. */
