@@ -3,6 +3,7 @@ import { AshlarError } from '../core/index.ts'
 export type FleetErrorCode =
   | 'fleet-unknown'
   | 'fleet-empty'
+  | 'release-missing'
   | 'release-unknown'
   | 'release-of-other-image'
   | 'nothing-to-revert'

@@ -52,7 +52,7 @@ export function newRollout(input: StartInput): Rollout {
   }
 }
 
-/** The digest that a request for a rollout means. @throws FleetError `nothing-to-revert`, `release-unknown` */
+/** The digest that a request for a rollout means. @throws FleetError `release-missing`, `release-unknown`, `nothing-to-revert` */
 export function wantedRelease(
   fleet: Fleet,
   intent: 'update' | 'revert',
@@ -64,7 +64,8 @@ export function wantedRelease(
       hint: 'name the release by its sha256:… digest: ashlar get releases',
     })
   }
-  if (intent === 'revert' && fleet.status.previous !== undefined) return fleet.status.previous
+  if (intent === 'update') throw new FleetError('release-missing', 'an update needs the digest of a release')
+  if (fleet.status.previous !== undefined) return fleet.status.previous
   throw new FleetError('nothing-to-revert', `no earlier release of fleet ${fleet.metadata.name} is known`, {
     hint: `name one by its digest: ashlar rollout revert ${fleet.metadata.name} sha256:…`,
   })

@@ -18,6 +18,7 @@ export class CredentialRefused extends AshlarError {}
 const statuses: Readonly<Record<string, number>> = {
   'request-invalid': 400,
   'node-key-unusable': 400,
+  'release-missing': 400,
   'not-authenticated': 401,
   'token-spent': 401,
   'not-allowed': 403,
