@@ -64,7 +64,7 @@ export async function readRelease(repository: RepositoryReader, digest: Digest):
   if (release === undefined || more.length > 0)
     throw malformed(digest, 'its index does not list exactly one release document')
   const layer = documentLayer(release.manifest, digest)
-  const content = verifying(repository.blobs.read(layer.digest), sized(layer), repository.name)
+  const content = verifying(repository.blobs.readFrom(layer.digest, 0), sized(layer), repository.name)
   const files = {
     index: index.bytes,
     manifest: release.bytes.bytes,

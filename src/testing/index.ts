@@ -2,5 +2,5 @@
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
 export { type ReleaseFixture, releaseFixture } from './release-fixture.ts'
-export { basic, type TestRegistry, testRegistry } from './test-registry.ts'
+export { basic, type RegistryAnswer, type TestRegistry, testRegistry } from './test-registry.ts'
 export { fleetOf, statusRunning, TestNode, type TestServer, testServer } from './test-server.ts'

@@ -1,8 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ContentStore } from '../oci/index.ts'
+import { type ContentStore, collect } from '../oci/index.ts'
 import { createRegistry, type RegistryIndex, type StoredManifest } from '../registry/index.ts'
 import { realSys } from '../sys/index.ts'
 import { memoryRegistryIndex } from './memory-registry-index.ts'
+
+/** An answer that {@link TestRegistry.call} takes into memory. */
+const answerBytesMax = 50_000_000
+
+export interface RegistryAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  /** The first error's code. */
+  readonly code: string | undefined
+}
 
 export interface TestRegistry {
   /** `http://127.0.0.1:port` */
@@ -18,6 +29,13 @@ export interface TestRegistry {
   intercept: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Milliseconds that the registry's clock is ahead. */
   aheadMs: number
+  /** Sends one request as `writer`, unless `headers` say otherwise. */
+  call(
+    method: string,
+    path: string,
+    body?: Uint8Array | string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<RegistryAnswer>
   close(): Promise<void>
 }
 
@@ -64,6 +82,17 @@ export async function testRegistry(
     requests,
     intercept: () => false,
     aheadMs: 0,
+    async call(method, path, body, headers = {}) {
+      const response = await realSys.net.request({
+        method,
+        url: `${registry.url}${path}`,
+        headers: { authorization: basic('writer'), ...headers },
+        ...(body !== undefined && { body }),
+      })
+      const text = Buffer.from(await collect(response.body, answerBytesMax)).toString()
+      const code = response.status >= 400 && text !== '' ? JSON.parse(text).errors[0].code : undefined
+      return { status: response.status, headers: response.headers, text, code }
+    },
     close: () => listener.close(0),
   }
   return registry
