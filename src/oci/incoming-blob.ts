@@ -34,7 +34,7 @@ export function blobPath(paths: StorePaths, digest: Digest): string {
 export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBlob> {
   const id = Buffer.from(sys.random.bytes(16)).toString('hex')
   const temporary = join(paths.incoming, `${process.pid}.${id}`)
-  const file = await sys.disk.open(temporary, 'wx', 0o644)
+  await sys.disk.writeFile(temporary, '', { flag: 'wx', mode: 0o644 })
   const hash = createHash('sha256')
   let sizeBytes = 0
   let state: 'open' | 'appending' | 'ended' = 'open'
@@ -45,7 +45,6 @@ export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBl
   }
   const discard = async () => {
     state = 'ended'
-    await file.close()
     await sys.disk.rm(temporary, { force: true })
   }
   return {
@@ -57,11 +56,13 @@ export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBl
     async append(content) {
       move('open', 'appending')
       try {
-        for await (const chunk of content) {
-          await writeWhole(file, sizeBytes, chunk, temporary)
-          hash.update(chunk)
-          sizeBytes += chunk.length
-        }
+        await withFile(sys, temporary, async (file) => {
+          for await (const chunk of content) {
+            await writeWhole(file, sizeBytes, chunk, temporary)
+            hash.update(chunk)
+            sizeBytes += chunk.length
+          }
+        })
       } finally {
         move('appending', 'open')
       }
@@ -71,20 +72,31 @@ export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBl
       const actual = { digest: digestFromHex(hash.digest('hex')), sizeBytes }
       try {
         expectContent(actual, expected, temporary)
-        // A write that failed in the middle may have left bytes that were never counted.
-        await file.truncate(sizeBytes)
-        await file.sync()
+        await withFile(sys, temporary, async (file) => {
+          // A write that failed in the middle may have left bytes that were never counted.
+          await file.truncate(sizeBytes)
+          await file.sync()
+        })
       } catch (error) {
         await discard()
         throw error
       }
-      await file.close()
       const path = blobPath(paths, actual.digest)
       // A blob that is there already is replaced: the same content, and whole again should the old file have rotted.
       await sys.disk.rename(temporary, path)
       await sys.disk.syncFolder(dirname(path))
       return actual
     },
+  }
+}
+
+/** Opened for one step at a time: an upload that nobody goes on with holds no file open. */
+async function withFile(sys: Sys, path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await sys.disk.open(path, 'r+')
+  try {
+    await work(file)
+  } finally {
+    await file.close()
   }
 }
 
