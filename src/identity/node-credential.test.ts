@@ -1,4 +1,5 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import fc from 'fast-check'
 import { SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import {
@@ -80,6 +81,19 @@ describe("a node's credential", () => {
     ['its subject is no text', forge({ sub: 1 }), 'credential-malformed'],
   ])('is refused when %s', async (_name, token, code) => {
     expect(await judge(token)).toMatchObject({ is: 'refused', reason: { code } })
+  })
+
+  test('is refused when any of its signed text was changed', async () => {
+    const token = await make()
+    const signedText = (text: string) => text.slice(0, text.lastIndexOf('.'))
+    await fc.assert(
+      fc.asyncProperty(fc.nat(token.length - 1), fc.string({ maxLength: 2 }), async (at, put) => {
+        const changed = token.slice(0, at) + put + token.slice(at + 1)
+        const { is } = await judge(changed)
+        if (signedText(changed) !== signedText(token)) expect(is).toBe('refused')
+      }),
+      { numRuns: 1_000 },
+    )
   })
 
   test('serves once', async () => {

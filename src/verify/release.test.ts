@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { digestFromHex, predicateType, statementAbout, type TrustRole } from '../core/index.ts'
 import { generateKeyPair, loadPrivateKey, signEnvelope, signStatement } from '../sign/index.ts'
@@ -244,6 +245,35 @@ describe('a bundle is malformed', () => {
     const verdict = judgeRelease({ release, bundles: [bundle], trust: anyOf })
     expect(codes(verdict.findings)).toEqual(['envelope-malformed'])
   })
+})
+
+test('nothing that is no bundle is accepted or brings the judge down', () => {
+  const good = json(sign())
+  const keys = [
+    'mediaType',
+    'verificationMaterial',
+    'dsseEnvelope',
+    'payload',
+    'payloadType',
+    'signatures',
+    'sig',
+  ]
+  const value = fc.jsonValue({ maxDepth: 3 })
+  const bundle = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    value.map(bytes),
+    fc
+      .dictionary(fc.constantFrom(...keys), value)
+      .map((part) => bytes({ ...good, ...part, extra: undefined })),
+    fc.dictionary(fc.constantFrom(...keys), value).map((part) => bytes({ ...good, dsseEnvelope: part })),
+  )
+  fc.assert(
+    fc.property(bundle, (attached) => {
+      fc.pre(!Buffer.from(attached).includes(envelopeOf(good).payload))
+      expect(judgeRelease({ release, bundles: [attached], trust: anyOf }).is).toBe('refused')
+    }),
+    { numRuns: 2_000 },
+  )
 })
 
 describe('evidence of one predicate type', () => {
