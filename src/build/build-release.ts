@@ -16,6 +16,7 @@ import { BuildError } from './errors.ts'
 import { putImage } from './image.ts'
 import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
 import { type Layer, makeLayer } from './layer.ts'
+import { together } from './pool.ts'
 import { agentKey, agentTree, packagesKey, packagesTree, type TreeContext } from './trees.ts'
 
 export interface BuildOptions {
@@ -65,12 +66,12 @@ async function buildParts(context: TreeContext, definition: Definition, folder: 
   const packages = await packagesTree(context)
   if (definition.spec.form === 'container') {
     const own = await definitionTree(context, definition, folder, [packages])
-    return { layers: await Promise.all([packagesLayer(context, packages), ownLayer(context, packages, own)]) }
+    return { layers: await together([packagesLayer(context, packages), ownLayer(context, packages, own)]) }
   }
   const agent = await agentTree(context)
   const own = await definitionTree(context, definition, folder, [agent, packages])
   const lowest = packagesLayer(context, packages)
-  const [first, second, { third, disk }] = await Promise.all([
+  const [first, second, { third, disk }] = await together([
     lowest,
     agentLayer(context, packages, agent),
     ownLayer(context, packages, own).then(async (third) => {

@@ -15,3 +15,11 @@ export async function eachOf<Item>(
   await Promise.all(Array.from({ length: count }, worker))
   if (failures.length > 0) throw failures[0]
 }
+
+/** As `Promise.all`, but a failure is thrown only when none of the others is under way any more. */
+export async function together<Work extends readonly unknown[] | []>(
+  work: Work,
+): Promise<{ -readonly [Index in keyof Work]: Awaited<Work[Index]> }> {
+  await Promise.allSettled(work)
+  return await Promise.all(work)
+}
