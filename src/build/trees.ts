@@ -32,8 +32,14 @@ export function toolsKey({ lock }: TreeContext) {
   return treeKey('tools 2', lock.tools, lock)
 }
 
+/** Debian's installer writes `/etc/hosts`, no package does; without it `localhost` has no address. */
+const systemFiles = {
+  ...unitFiles,
+  '/etc/hosts': '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n',
+}
+
 export function agentKey({ lock }: TreeContext) {
-  return cacheKey('agent 1', [lock.node, lock.agent, lock.epochSeconds, unitFiles, unitLinks])
+  return cacheKey('agent 1', [lock.node, lock.agent, lock.epochSeconds, systemFiles, unitLinks])
 }
 
 /** The image's packages, installed and cleaned: the lowest layer. */
@@ -92,7 +98,7 @@ export function agentTree(context: TreeContext): Promise<string> {
       await sys.disk.chmod(join(folder, name), mode)
     }
     await laid.ensureFolder('/usr/lib/ashlar/health.d')
-    for (const [path, text] of Object.entries(unitFiles)) await laid.writeFile(path, text)
+    for (const [path, text] of Object.entries(systemFiles)) await laid.writeFile(path, text)
     for (const [path, target] of Object.entries(unitLinks)) await laid.writeLink(path, target)
     await clampTimes(sys, tree, lock.epochSeconds)
   })
