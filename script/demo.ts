@@ -213,10 +213,12 @@ async function demo(): Promise<void> {
     'a definition in git, with keys',
     () => {
       cpSync(join(root, 'examples/gateway'), definition, { recursive: true })
-      mkdirSync(join(definition, 'keys'))
       git('init', '-q', '-b', 'main')
-      ashlar('key', 'new', join(definition, 'keys/release'))
-      ashlar('key', 'new', join(definition, 'keys/director'))
+      // The keys are part of the image: new ones each time would make each release anew.
+      const keys = join(data, 'keys')
+      for (const name of ['release', 'director'])
+        if (!existsSync(join(keys, `${name}.key`))) ashlar('key', 'new', join(keys, name))
+      cpSync(keys, join(definition, 'keys'), { recursive: true })
     },
     () => 'release key and director key made',
   )
