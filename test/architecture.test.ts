@@ -76,6 +76,8 @@ function judge(use: Import): string | undefined {
   if (row === undefined) return `the folder ${folder} is not in the table`
   if (use.specifier.startsWith('.')) {
     const target = relative(root, resolve(root, dirname(use.file), use.specifier))
+    if (target === 'package.json')
+      return folder === 'cli' ? undefined : 'only the command line knows its version'
     if (!target.startsWith('src/')) return 'leads out of src'
     const other = folderOf(target)
     if (other === folder) return undefined
