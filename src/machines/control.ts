@@ -5,6 +5,7 @@ import { launcherEndMs, pollMs, powerOffMs, startMs } from './limits.ts'
 import {
   isAlive,
   type LauncherState,
+  leaderOf,
   type Machine,
   machineNames,
   machinePaths,
@@ -117,14 +118,15 @@ export async function consoleText({ sys, folder, name }: MachineAt, bytesMax = 6
  */
 export async function insideMachine(at: MachineAt, command: readonly string[]): Promise<readonly string[]> {
   const { state, running } = await statusOf(at)
-  if (!running || state?.leader === undefined)
+  const leader = running && state !== undefined ? await leaderOf(at.sys, state.pid) : undefined
+  if (leader === undefined)
     throw new MachineError('machine-not-running', `machine ${at.name} does not run`, {
       hint: `ashlar machine start ${at.name}`,
     })
   return [
     'nsenter',
     '--target',
-    String(state.leader),
+    String(leader),
     '--mount',
     '--uts',
     '--ipc',

@@ -26,8 +26,6 @@ export const launcherStateSchema = z.strictObject({
   pid: z.int(),
   /** Field 22 of /proc/PID/stat: with it a process number that was given away again is not mistaken. */
   startTime: z.string(),
-  /** Process number of PID 1 inside, as the host sees it. */
-  leader: z.int().optional(),
   running: z
     .strictObject({ slot: z.enum(slotNames), release: digest, install: z.int(), complete: z.boolean() })
     .optional(),
@@ -92,6 +90,24 @@ export async function startTimeOf(sys: Sys, pid: number): Promise<string | undef
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
   // A zombie has ended: only its parent has not asked yet.
   return fields?.[0] === 'Z' ? undefined : fields?.[19]
+}
+
+/**
+ * Process number, on the host, of PID 1 inside: below the launcher, the one that is number 1 in a namespace of its own
+ * (proc(5), NSpid). Undefined while the system is being started.
+ */
+export async function leaderOf(sys: Sys, launcher: number): Promise<number | undefined> {
+  for (const nspawn of await childrenOf(sys, launcher))
+    for (const child of await childrenOf(sys, nspawn)) {
+      const status = await textOf(sys, `/proc/${child}/status`)
+      if (/^NSpid:.*\t1$/m.test(status ?? '')) return child
+    }
+  return undefined
+}
+
+async function childrenOf(sys: Sys, pid: number): Promise<readonly number[]> {
+  const children = await textOf(sys, `/proc/${pid}/task/${pid}/children`)
+  return (children ?? '').split(' ').filter(Boolean).map(Number)
 }
 
 export async function machineNames(sys: Sys, folder: string): Promise<readonly string[]> {

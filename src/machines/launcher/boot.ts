@@ -2,7 +2,7 @@ import type { Digest, SlotName } from '../../core/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { command, succeeds } from '../command.ts'
 import type { Machine, machinePaths } from '../machine-folder.ts'
-import { textOf, whenThere } from '../machine-folder.ts'
+import { whenThere } from '../machine-folder.ts'
 
 /** What a boot is told of itself, as the agent's `BootFacts`. */
 export interface BootFacts {
@@ -64,11 +64,4 @@ export async function bootSystem(
     ],
     { output: { file: paths.console } },
   )
-}
-
-/** Process number of PID 1 inside: the one child that systemd-nspawn keeps. */
-export async function leaderOf(sys: Sys, nspawn: number): Promise<number | undefined> {
-  const children = await textOf(sys, `/proc/${nspawn}/task/${nspawn}/children`)
-  const first = Number(children?.trim().split(' ')[0])
-  return Number.isInteger(first) && first > 0 ? first : undefined
 }

@@ -15,7 +15,7 @@ import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { crashesMax, crashPauseMs, powerOffMs } from '../limits.ts'
 import { type LauncherState, type Machine, machinePaths, startTimeOf } from '../machine-folder.ts'
 import { connectMachine } from '../network.ts'
-import { type BootFacts, bootSystem, exitReboot, leaderOf, mountRoot, unmountRoot } from './boot.ts'
+import { type BootFacts, bootSystem, exitReboot, mountRoot, unmountRoot } from './boot.ts'
 import { type SlotCheck, SlotChecker } from './slot-check.ts'
 import { followTalk } from './talk.ts'
 
@@ -110,7 +110,6 @@ export class Launcher {
       phase: 'running',
       boots: this.#state.boots + 1,
       running: { slot, release, install, complete: false },
-      leader: await leaderOf(sys, system.pid),
     })
     const exitCode = await this.#untilEnd(system, stop)
     await unmountRoot(sys, this.#paths.mount)
@@ -133,7 +132,7 @@ export class Launcher {
     if (stop.aborted) powerOff()
     const talk = followTalk(sys, this.#paths.disk, ended.signal, {
       prepare: (install) => this.#prepare(install),
-      bootComplete: (install) => this.#complete(install, system.pid),
+      bootComplete: (install) => this.#complete(install),
     })
     const { exitCode } = await system.exited
     ended.abort()
@@ -152,16 +151,14 @@ export class Launcher {
     return check.reason
   }
 
-  async #complete(install: number, nspawn: number): Promise<void> {
+  async #complete(install: number): Promise<void> {
     const { running } = this.#state
     if (running?.install !== install || running.complete) return
     this.#crashes = 0
-    const leader = await leaderOf(this.#options.sys, nspawn)
     const outageMs =
       this.#endedMs === undefined ? undefined : this.#options.sys.clock.monotonicMs() - this.#endedMs
     await this.#note({
       running: { ...running, complete: true },
-      ...(leader !== undefined && { leader }),
       ...(outageMs !== undefined && { lastOutageSeconds: Math.round(outageMs) / 1_000 }),
     })
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type Assignment,
   type AssignmentAnswer,
+  credentialAudience,
   enrolRequestSchema,
   type NodeStatus,
   nodeStatusSchema,
@@ -43,6 +44,10 @@ export class TinyServer {
   readonly ranges: string[] = []
   /** The next answers with a blob end after this many bytes. */
   cutAfterBytes: number[] = []
+  /** The next answers with a blob stop sending after this many bytes, and stay open. */
+  stallAfterBytes: number[] = []
+  #stalls = 0
+  #stallsSeen = 0
   /** Blobs that are served with other bytes. */
   readonly exchanged = new Map<Digest, Buffer>()
   #serial = 0
@@ -131,6 +136,12 @@ export class TinyServer {
     return this.status(node, ({ outcome }) => outcome?.order.number === order.number)
   }
 
+  /** Resolves when one more answer has stopped in the middle. */
+  async stalled(): Promise<void> {
+    while (this.#stalls === this.#stallsSeen) await this.#change(60_000)
+    this.#stallsSeen += 1
+  }
+
   async #change(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#woken.push(resolve)
@@ -153,7 +164,7 @@ export class TinyServer {
     const verdict = await judgeNodeCredential(bearer, (node) => this.#keys.get(node), {
       method: request.method ?? '',
       path,
-      audience: this.url,
+      audience: credentialAudience(certificateFingerprint(this.#authority.certificate)),
       now: Date.now(),
       seen: this.#seen,
     })
@@ -216,7 +227,14 @@ export class TinyServer {
       'content-length': content.length,
       ...(range !== undefined && { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` }),
     })
-    const cut = content.length > 100_000 ? this.cutAfterBytes.shift() : undefined
+    const large = content.length > 100_000
+    const stall = large ? this.stallAfterBytes.shift() : undefined
+    if (stall !== undefined) {
+      response.write(content.subarray(0, stall))
+      this.#stalls += 1
+      return this.#wake()
+    }
+    const cut = large ? this.cutAfterBytes.shift() : undefined
     if (cut === undefined) return void response.end(content)
     response.write(content.subarray(0, cut), () => response.destroy())
   }
