@@ -21,7 +21,8 @@ export interface PocketFiles {
   readonly name: string
   readonly archive: Archive
   readonly inRelease: string
-  readonly packages: string
+  /** Absent where the pocket is empty. */
+  readonly packages?: string
   /** The path of `packages` as the pocket's `Release` file names it. */
   readonly packagesPath: string
 }
@@ -102,24 +103,22 @@ export class Apt {
     )
   }
 
+  /** The folder is this value's alone, so that it has one index of each pocket. apt keeps no file of an empty one. */
   async #pocketFiles(): Promise<readonly PocketFiles[]> {
-    const { suite, architecture } = this.#options
-    const { stdout } = await this.#run(
-      'apt-get',
-      ['indextargets', '--format', '$(RELEASE)|$(FILENAME)', 'Created-By: Packages'],
-      solveTimeoutMs,
-    )
-    const lines = new TextDecoder().decode(stdout).trim().split('\n')
+    const { sys, folder, suite, architecture } = this.#options
+    const lists = join(folder, 'lists')
+    const names = await sys.disk.readdir(lists)
     return pocketsOf(suite).map(({ name, archive }) => {
-      const packages = lines.find((line) => line.startsWith(`${name}|`))?.slice(name.length + 1)
-      if (packages === undefined)
+      const inRelease = names.find((file) => file.endsWith(`_dists_${name}_InRelease`))
+      if (inRelease === undefined)
         throw new BuildError('archive-invalid', `the archive has no index of ${name}`, { where: name })
+      const packages = inRelease.replace(/InRelease$/, `main_binary-${architecture}_Packages`)
       return {
         name,
         archive,
-        packages,
+        inRelease: join(lists, inRelease),
+        ...(names.includes(packages) && { packages: join(lists, packages) }),
         packagesPath: `main/binary-${architecture}/Packages`,
-        inRelease: packages.replace(/_main_binary-[a-z0-9]+_Packages$/, '_InRelease'),
       }
     })
   }

@@ -106,7 +106,7 @@ async function readPockets(
       join(stateFolder, 'apt', `${name}.signed`),
     )
     const release = parseRelease(text, name)
-    const index = await sys.disk.readFile(packages)
+    const index = packages === undefined ? Buffer.alloc(0) : await sys.disk.readFile(packages)
     if (release.files.get(packagesPath)?.digest !== digestOf(index))
       throw new BuildError('archive-invalid', `the index of ${name} is not the one that was signed`, {
         where: name,

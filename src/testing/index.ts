@@ -1,4 +1,5 @@
 // Fixtures for tests: stand-ins for what a test is not about, and the contracts that implementations share.
+export { type ArchivePackages, type DebianArchive, debianArchive } from './debian-archive.ts'
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
 export { type ReleaseFixture, releaseFixture } from './release-fixture.ts'

@@ -1,0 +1,232 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { digestHex, noProgress, parseLock } from '../core/index.ts'
+import { type ContentStore, openContentStore } from '../oci/index.ts'
+import { realSys } from '../sys/index.ts'
+import { type DebianArchive, debianArchive } from '../testing/index.ts'
+import { BuildError, buildRelease, lockDefinition } from './index.ts'
+
+const packages = {
+  'base-files': { Essential: 'yes' },
+  'usr-is-merged': {},
+  hello: { Depends: 'libhello (>= 1.0)', Source: 'hello-source' },
+  libhello: {},
+  broken: { Depends: 'nowhere' },
+}
+
+let archive: DebianArchive
+let folder: string
+let store: ContentStore
+let root: string
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'ashlar-lock-'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+beforeEach(async () => {
+  folder = mkdtempSync(join(root, 'case-'))
+  archive = await debianArchive(join(folder, 'archive'), packages)
+  store = await openContentStore(realSys, join(folder, 'store'))
+  mkdirSync(join(folder, 'definition'))
+})
+afterEach(() => archive.close())
+
+function define(wanted: string, more = ''): void {
+  const mirrors = `{ debian: "${archive.mirrors.debian}", debian-security: "${archive.mirrors['debian-security']}" }`
+  writeFileSync(
+    join(folder, 'definition/ashlar.yaml'),
+    `apiVersion: ashlar/v1
+kind: Image
+metadata: { name: hello, version: 1.0.0 }
+spec:
+  form: container
+  base: { debian: bookworm, mirrors: ${mirrors} }
+  packages: [${wanted}]
+  run: { command: [/bin/true] }
+${more}`,
+  )
+}
+
+const input = { file: import.meta.filename, version: '1.0.0' }
+function lock(keyring = archive.keyring) {
+  return lockDefinition({
+    ...{
+      sys: realSys,
+      folder: join(folder, 'definition'),
+      store: store.blobs,
+      stateFolder: join(folder, 'state'),
+    },
+    ...{ node: input, agent: input, keyring, progress: noProgress },
+  })
+}
+
+function build(sys = realSys) {
+  return buildRelease({
+    ...{ sys, folder: join(folder, 'definition'), store, cacheFolder: join(folder, 'cache') },
+    ...{ useCache: true, progress: noProgress },
+  })
+}
+
+const stored = () => readdirSync(join(folder, 'store/blobs/sha256'))
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof BuildError ? error.code : String(error)),
+  )
+
+describe('a lock', () => {
+  test('names every package with what it depends on, and the store has them all', async () => {
+    define('hello')
+    const { lock: made, text } = await lock()
+    expect(made.packages.map(({ name, version, source, path }) => [name, version, source, path])).toEqual([
+      ['base-files', '1.0', 'base-files', 'pool/main/base-files_1.0_all.deb'],
+      ['hello', '1.0', 'hello-source', 'pool/main/hello_1.0_all.deb'],
+      ['libhello', '1.0', 'libhello', 'pool/main/libhello_1.0_all.deb'],
+      ['usr-is-merged', '1.0', 'usr-is-merged', 'pool/main/usr-is-merged_1.0_all.deb'],
+    ])
+    expect(made.tools).toEqual([])
+    expect(made.pockets.map(({ name }) => name)).toEqual([
+      'bookworm',
+      'bookworm-updates',
+      'bookworm-security',
+    ])
+    expect(new Set(made.pockets.flatMap(({ signers }) => signers)).size).toBe(1)
+    expect(made.epochSeconds).toBe(Date.parse('2026-11-20T02:11:10Z') / 1000)
+    expect(stored().toSorted()).toEqual(made.packages.map(({ digest }) => digestHex(digest)).toSorted())
+    expect(parseLock(readFileSync(join(folder, 'definition/ashlar.lock'), 'utf8'))).toEqual(made)
+    expect(text).not.toContain('127.0.0.1')
+    expect((await lock()).text).toBe(text)
+  })
+
+  test('brings back a package that the store lost', async () => {
+    define('hello')
+    const { lock: made } = await lock()
+    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.definition))
+    await lock()
+    expect(stored().length).toBe(made.packages.length)
+  })
+
+  test.each([
+    ['an unknown package is named', 'helo', 'package-unknown'],
+    ['a package whose dependency does not exist is refused', 'broken', 'dependencies-unmet'],
+  ])('%s', async (_, wanted, code) => {
+    define(wanted)
+    expect(await codeOf(lock())).toBe(code)
+  })
+
+  test('the nearest names are offered for an unknown package', async () => {
+    define('helo')
+    await expect(lock()).rejects.toThrow(/did you mean hello/)
+  })
+
+  test.each([
+    ['a package with another byte', (deb: string) => writeFileSync(deb, readFileSync(deb).fill(0, 70, 71))],
+    ['a package that was cut short', (deb: string) => truncateSync(deb, 100)],
+  ])('%s is refused, and nothing of it is stored', async (_, damage) => {
+    define('hello')
+    const good = archive.file('hello')
+    damage(good)
+    expect(await codeOf(lock())).toBe('hash-mismatch')
+    define('libhello')
+    const { lock: other } = await lock()
+    expect(stored().toSorted()).toEqual(other.packages.map(({ digest }) => digestHex(digest)).toSorted())
+  })
+
+  test('an archive that is signed by another key is refused', async () => {
+    define('hello')
+    const other = await debianArchive(join(folder, 'other'), {})
+    await other.close()
+    expect(await codeOf(lock(other.keyring))).toBe('archive-key-unknown')
+    expect(stored()).toEqual([])
+  })
+
+  test('an index that is not the signed one is refused', async () => {
+    define('hello')
+    const index = join(archive.folder, 'debian/dists/bookworm/main/binary-amd64/Packages')
+    writeFileSync(index, readFileSync(index, 'utf8').replace('hello-source', 'other-source'))
+    expect(await codeOf(lock())).toBe('archive-invalid')
+  })
+
+  test('an archive that is gone is told apart from one that lies', async () => {
+    define('hello')
+    await archive.close()
+    expect(await codeOf(lock())).toBe('archive-unreachable')
+    archive = await debianArchive(join(folder, 'again'), packages)
+  })
+
+  test('a definition that is wrong is refused with every finding', async () => {
+    define('hello', '  nonsense: true\n  arch: vax\n')
+    const error = await lock().catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(BuildError)
+    expect((error as BuildError).code).toBe('definition-invalid')
+    expect((error as BuildError).findings.map(({ code }) => code).toSorted()).toEqual([
+      'unknown-key',
+      'value-invalid',
+    ])
+  })
+
+  test('no definition is an error of its own', async () => {
+    expect(await codeOf(lock())).toBe('definition-missing')
+  })
+})
+
+describe('a build', () => {
+  test('without a lock is refused', async () => {
+    define('hello')
+    expect(await codeOf(build())).toBe('lock-missing')
+  })
+
+  test('with a lock of another definition is refused', async () => {
+    define('hello')
+    await lock()
+    define('hello, libhello')
+    expect(await codeOf(build())).toBe('lock-stale')
+  })
+
+  test('with an input that the store lacks is refused', async () => {
+    define('hello')
+    const { lock: made } = await lock()
+    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.definition))
+    expect(await codeOf(build(asRoot))).toBe('input-missing')
+  })
+
+  test('with an input that was exchanged in the store is refused', async () => {
+    define('hello')
+    const { lock: made } = await lock()
+    const { digest, sizeBytes } = made.packages[0] ?? { digest: made.definition, sizeBytes: 0 }
+    writeFileSync(store.blobs.path(digest), Buffer.alloc(sizeBytes))
+    expect(await codeOf(build(asRoot))).toBe('hash-mismatch')
+  })
+
+  test('without root is refused', async () => {
+    define('hello')
+    await lock()
+    expect(await codeOf(build(withUser('1000')))).toBe('root-required')
+  })
+
+  test('with a clock before the archive is refused', async () => {
+    define('hello')
+    await lock()
+    expect(await codeOf(build({ ...asRoot, clock: { ...realSys.clock, now: () => 0 } }))).toBe('clock-behind')
+  })
+})
+
+/** The real world, but id(1) tells of another user. */
+function withUser(uid: string): typeof realSys {
+  const run: typeof realSys.exec.run = async (program, args, options) =>
+    program === 'id'
+      ? { exitCode: 0, stdout: Buffer.from(`${uid}\n`), stderr: '' }
+      : realSys.exec.run(program, args, options)
+  return { ...realSys, exec: { ...realSys.exec, run } }
+}
+const asRoot = withUser('0')
