@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Definition, type Digest, type DiskForm, digestFromHex, mediaType } from '../core/index.ts'
 import type { Descriptor } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
 import { cacheKey } from './cache.ts'
 import { type Chamber, runScript } from './chamber.ts'
 import { initrdTree, kernelOf } from './initrd.ts'
@@ -82,7 +83,7 @@ export async function diskFormOf(
   kernelArguments: Definition['spec']['kernel']['arguments'],
 ): Promise<BuiltDisk> {
   const { blobs, cache, lock } = context
-  const key = cacheKey('disk 1', [
+  const key = cacheKey('disk 2', [
     content,
     toolsKey(context),
     kernelArguments,
@@ -124,6 +125,7 @@ async function makeDisk(
   const roothash = (await sys.disk.readFile(join(out, 'roothash'), 'utf8')).trim()
   const line = [`roothash=${roothash}`, ...bootArguments, ...kernelArguments].join(' ')
   await runScript(sys, chamber, bootScript, [line, kernel])
+  await stampBootFile(sys, join(out, 'boot.efi'), lock.epochSeconds)
   progress({ ...step, done: 2 })
   await runScript(sys, chamber, packScript)
   progress({ ...step, done: 3 })
@@ -141,6 +143,22 @@ async function makeDisk(
   }
   progress({ ...step, done: 4 })
   return disk
+}
+
+/** objcopy writes the clock's time into the file's header (PE format, "COFF File Header", TimeDateStamp). */
+async function stampBootFile(sys: Sys, path: string, epochSeconds: number): Promise<void> {
+  const headerOffset = 0x3c
+  const stampOffset = 8
+  const file = await sys.disk.open(path, 'r+')
+  try {
+    const field = Buffer.alloc(4)
+    await file.read(field, 0, 4, headerOffset)
+    const header = field.readUInt32LE()
+    field.writeUInt32LE(epochSeconds)
+    await file.write(field, 0, 4, header + stampOffset)
+  } finally {
+    await file.close()
+  }
 }
 
 async function contentOf({ sys }: TreeContext, path: string): Promise<{ digest: Digest; sizeBytes: number }> {
