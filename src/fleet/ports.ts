@@ -1,7 +1,7 @@
 import type { AssignmentAnswer, Envelope, Kind, Resource, ResourceOf } from '../api/index.ts'
 
 /** Who wrote what, for the log row that commits with the write. */
-export interface Record {
+export interface Attribution {
   /** `admin`, `operator:NAME`, `node:NAME`, `director`, `server`. */
   readonly actor: string
   /** `fleet.apply`, `assignment.give` … */
@@ -13,7 +13,7 @@ export interface Record {
  * One write of a resource. It is compared with what is there: `metadata.version` is the version that the writer read,
  * and is absent where the resource must not exist yet.
  */
-export type Change = Record &
+export type Change = Attribution &
   (
     | { readonly put: Resource }
     | { readonly remove: { readonly kind: Kind; readonly name: string; readonly version: number } }

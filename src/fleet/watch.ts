@@ -166,8 +166,7 @@ class RolloutWatch implements Watch {
 
   #expire(): void {
     const now = this.#parts.clock.now()
-    for (const [rollout, at] of this.#wakeAt)
-      if (at <= now) this.#dirty.set(rollout, this.#dirty.get(rollout) ?? 'all')
+    for (const [rollout, at] of this.#wakeAt) if (at <= now) this.#dirty.set(rollout, 'all')
     this.#wake()
   }
 }

@@ -1,5 +1,5 @@
-/** Bytes of a request's body. The largest that we know is a node's status with two slots' last lines. */
-export const bodyBytesMax = 256 * 1024
+/** Bytes of a request's body. The largest is a node's status: each reason in it may quote 50 lines of 2,000 characters. */
+export const bodyBytesMax = 1024 * 1024
 
 /** Seconds that a request may wait for a change: proxies and NAT boxes drop connections that are silent for longer. */
 export const waitSecondsMax = 60

@@ -56,7 +56,13 @@ async function authenticateNode(
     async (node) => (await store.get('Node', node))?.spec.publicKey,
     { method: request.method ?? '', path: request.url ?? '', audience, now: now(), seen },
   )
-  if (verdict.is === 'refused') throw new CredentialRefused(verdict.reason.code, verdict.reason.message)
+  if (verdict.is === 'refused') {
+    const { code, message } = verdict.reason
+    // Most likely a person's token that was cut or mistyped.
+    if (code === 'credential-malformed')
+      throw notAuthenticated('the credential is neither a token nor that of a node')
+    throw new CredentialRefused(code, message)
+  }
   return { is: 'node', name: verdict.node, actor: `node:${verdict.node}` }
 }
 

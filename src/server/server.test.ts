@@ -261,7 +261,7 @@ describe('resources', () => {
       'a name too long for its rollouts',
     ],
     ['PUT', '/v1/fleets/a', '{', 400, 'no JSON'],
-    ['PUT', '/v1/fleets/a', JSON.stringify({ pad: 'x'.repeat(300_000) }), 413, 'a body that is too large'],
+    ['PUT', '/v1/fleets/a', JSON.stringify({ pad: 'x'.repeat(1_100_000) }), 413, 'a body that is too large'],
     ['PUT', '/v1/releases/a', '{}', 404, 'a release, which only a push makes'],
     [
       'PUT',

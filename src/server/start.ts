@@ -55,6 +55,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const content = await openContentStore(sys, join(dataFolder, 'store'))
   const store = openStore(join(dataFolder, 'ashlar.db'), sys.clock)
   try {
+    // SQLite makes the content of its files durable; that they are in this folder is ours to see to.
+    await sys.disk.syncFolder(dataFolder)
     const adminToken = await makeAdminToken(options, store)
     const served = await serve(options, { store, content, ...(tls && { tls }) })
     return {
