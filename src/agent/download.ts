@@ -39,13 +39,13 @@ export async function fetchUnpacked(
   await forgetOthers(sys, path)
   const resumed = (await heldBytes(sys, folder, blob.digest)) > 0
   try {
-    await unpack(download, write)
+    await unpack(download, write, resumed)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     await sys.disk.rm(path, { force: true })
     // The beginning may have been damaged where it lay, by a crash for instance: once more, all of it from the registry.
     if (!resumed) throw error
-    await unpack(download, write)
+    await unpack(download, write, false)
   }
   await sys.disk.rm(path, { force: true })
 }
@@ -53,10 +53,11 @@ export async function fetchUnpacked(
 async function unpack(
   download: Download,
   write: (content: AsyncIterable<Uint8Array>) => Promise<void>,
+  resumed: boolean,
 ): Promise<void> {
   try {
     await pipeline(
-      Readable.from(fetchThroughCuts(download), { objectMode: false }),
+      Readable.from(fetchBlob(download), { objectMode: false }),
       createZstdDecompress(),
       (plain: AsyncIterable<Uint8Array>) => write(verifying(plain, download.content, 'root image')),
     )
@@ -64,8 +65,9 @@ async function unpack(
     if (error instanceof OciError && (error.code === 'digest-mismatch' || error.code === 'size-mismatch'))
       throw new Refusal({ code: 'root-digest-mismatch', message: error.message })
     if (!isUnpackError(error)) throw error
-    // What does not unpack is most likely not the blob that was named: the digest of all of it tells.
-    for await (const _ of fetchThroughCuts(download));
+    // What does not unpack is most likely not the blob that was named: the digest of all of it tells. Where its
+    // beginning lay on disk, that is no fault of the registry's yet, and the caller begins anew.
+    if (!resumed) for await (const _ of fetchBlob(download));
     throw new Refusal({
       code: 'root-digest-mismatch',
       message: `the root image does not unpack: ${error.message}`,
@@ -74,13 +76,7 @@ async function unpack(
 }
 
 /** The whole blob: first what lies on disk, then the rest. The repository asks again after short cuts by itself. */
-async function* fetchThroughCuts({
-  sys,
-  repository,
-  blob,
-  folder,
-  onBytes,
-}: Download): AsyncGenerator<Uint8Array> {
+async function* fetchBlob({ sys, repository, blob, folder, onBytes }: Download): AsyncGenerator<Uint8Array> {
   const path = partialPath(folder, blob.digest)
   await sys.disk.mkdir(folder, { recursive: true })
   const hash = createHash('sha256')
