@@ -1,4 +1,4 @@
-import { type Fleet, kindPaths, type Node, type Release, type Rollout } from '../api/index.ts'
+import type { Fleet, Node, Release, Rollout } from '../api/index.ts'
 import { type Digest, digestHex, isDigest } from '../core/index.ts'
 import { FleetError } from './errors.ts'
 import { membersOf, waveEnds } from './waves.ts'
@@ -77,7 +77,7 @@ function refuse({ fleet, release, rollouts }: StartInput, members: readonly Node
   const own = running.find((rollout) => rollout.spec.fleet === name)?.metadata.name
   if (own !== undefined)
     throw new FleetError('rollout-running', `rollout ${own} of fleet ${name} is still running`, {
-      hint: `wait for it with: ashlar rollout watch ${own}, or end it with: POST /v1/${kindPaths.Rollout}/${own}/halt`,
+      hint: `wait for it with: ashlar rollout watch ${own}`,
     })
   if (release.spec.image !== fleet.spec.image)
     throw new FleetError(
