@@ -83,7 +83,7 @@ export async function diskFormOf(
   kernelArguments: Definition['spec']['kernel']['arguments'],
 ): Promise<BuiltDisk> {
   const { blobs, cache, lock } = context
-  const key = cacheKey('disk 2', [
+  const key = cacheKey('disk 3', [
     content,
     toolsKey(context),
     kernelArguments,
@@ -145,17 +145,19 @@ async function makeDisk(
   return disk
 }
 
-/** objcopy writes the clock's time into the file's header (PE format, "COFF File Header", TimeDateStamp). */
+/**
+ * objcopy writes the clock's time into the file's header, and a checksum over it ("PE Format", COFF header TimeDateStamp,
+ * optional header CheckSum). Firmware reads neither.
+ */
 async function stampBootFile(sys: Sys, path: string, epochSeconds: number): Promise<void> {
-  const headerOffset = 0x3c
-  const stampOffset = 8
   const file = await sys.disk.open(path, 'r+')
   try {
     const field = Buffer.alloc(4)
-    await file.read(field, 0, 4, headerOffset)
+    await file.read(field, 0, 4, 0x3c)
     const header = field.readUInt32LE()
     field.writeUInt32LE(epochSeconds)
-    await file.write(field, 0, 4, header + stampOffset)
+    await file.write(field, 0, 4, header + 8)
+    await file.write(Buffer.alloc(4), 0, 4, header + 88)
   } finally {
     await file.close()
   }

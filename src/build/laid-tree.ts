@@ -29,19 +29,19 @@ export class LaidTree {
     this.#lower = lower
   }
 
-  /** Follows the links on the way to `path`, not one at its end. What is not there is taken as it stands. */
-  async resolve(path: string): Promise<string> {
+  /** Follows every link on the way to `path` and at its end. What is not there is taken as it stands. */
+  async #resolve(path: string): Promise<string> {
     let waiting = posix.normalize(path).split('/').filter(Boolean)
     let done = '/'
     let links = 0
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const here = posix.join(done, name)
-      const target = waiting.length === 0 ? undefined : await this.#linkTarget(here)
+      const target = await this.#linkTarget(here)
       if (target === undefined) {
         done = here
         continue
       }
-      if (++links > linksMax) throw new BuildError('file-missing', `links lead in a circle`, { where: path })
+      if (++links > linksMax) throw new BuildError('file-missing', 'links lead in a circle', { where: path })
       waiting = [...posix.resolve(done, target).split('/').filter(Boolean), ...waiting]
       done = '/'
     }
@@ -50,7 +50,7 @@ export class LaidTree {
 
   /** The file as the trees together show it; undefined where there is none. */
   async locate(path: string): Promise<string | undefined> {
-    const resolved = await this.resolve(path)
+    const resolved = await this.#resolve(path)
     for (const tree of [this.#upper, ...this.#lower]) {
       const file = join(tree, resolved)
       const there = await this.#sys.disk.lstat(file).catch(absent)
@@ -66,7 +66,7 @@ export class LaidTree {
 
   /** Names in a folder, over all trees. */
   async list(path: string): Promise<readonly string[]> {
-    const resolved = await this.resolve(`${path}/.`)
+    const resolved = await this.#resolve(path)
     const names = new Set<string>()
     for (const tree of [this.#upper, ...this.#lower])
       for (const name of await this.#sys.disk.readdir(join(tree, resolved)).catch(() => [])) names.add(name)
@@ -98,7 +98,7 @@ export class LaidTree {
 
   /** Makes a folder unless it is there. Every folder on the way is taken from the trees below, or made with `attributes`. */
   async ensureFolder(path: string, attributes: Attributes = rootFolder): Promise<string> {
-    const resolved = await this.resolve(`${path}/.`)
+    const resolved = await this.#resolve(path)
     let done = '/'
     for (const name of resolved.split('/').filter(Boolean)) {
       done = posix.join(done, name)
