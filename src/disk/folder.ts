@@ -15,7 +15,7 @@ import { type BootEntry, parseEntryName, printEntryName } from './boot-entry.ts'
 import { diskPath } from './paths.ts'
 import type { SlotEntry } from './slots.ts'
 
-export class DiskError extends AshlarError<'entry-malformed' | 'entry-gone'> {}
+export class DiskError extends AshlarError<'entry-gone'> {}
 
 /** What a node's disk folder holds, as {@link slotsOf} takes it. */
 export interface DiskFolder {
@@ -30,7 +30,8 @@ export interface SealFiles {
   readonly document: Uint8Array
 }
 
-/** Reads a node's disk folder. Files that are no entries (a temporary name, left by a crash) are passed over. */
+/** Reads a node's disk folder. What is no entry (a temporary name, left by a crash; a text that names no slot) is passed over, as
+ * a boot loader does: one damaged file must not keep the others from being run. */
 export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFolder> {
   const names = (await whenThere(disk.readdir(join(root, diskPath.entries)))) ?? []
   const entries = await Promise.all(
@@ -108,15 +109,8 @@ async function readEntry(disk: Disk, root: string, entry: BootEntry): Promise<Sl
   if (text === undefined) return undefined
   const { slot, release } = fields(text)
   const name = slotNames.find((known) => known === slot)
-  if (
-    name === undefined ||
-    typeof release !== 'string' ||
-    !isDigest(release) ||
-    shortDigest(release) !== entry.release
-  )
-    throw new DiskError('entry-malformed', 'the boot entry does not name a slot and its release', {
-      where: path,
-    })
+  if (name === undefined || typeof release !== 'string' || !isDigest(release)) return undefined
+  if (shortDigest(release) !== entry.release) return undefined
   const why = await readWhy(disk, root, entry.install)
   return { ...entry, slot: name, digest: release, ...(why !== undefined && { why }) }
 }

@@ -26,7 +26,7 @@ import {
   statusOf,
   stopMachine,
 } from '../../src/machines/index.ts'
-import { leaderOf } from '../../src/machines/machine-folder.ts'
+import { leaderOf, startTimeOf } from '../../src/machines/machine-folder.ts'
 import { openContentStore, type Repository, readRelease } from '../../src/oci/index.ts'
 import { realSys } from '../../src/sys/index.ts'
 import { makeRelease, newKey, type SmallRelease } from './machines/small-release.ts'
@@ -115,7 +115,7 @@ beforeAll(async () => {
   await build('panics', '2.3.0', {
     files: {
       'usr/lib/systemd/system/sysinit.target.wants/panic.service':
-        '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/usr/bin/systemctl --force --force exit 9\n',
+        '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/usr/bin/systemctl --force --force reboot\n',
     },
   })
   await ensureBridge(realSys, { bridge: network.bridge, gateway: gatewayOf(network) })
@@ -160,7 +160,7 @@ describe('a machine', () => {
     const leader = await leaderOf(realSys, state?.pid ?? 0)
     process.kill(state?.pid ?? 0, 'SIGKILL')
     await expect.poll(async () => (await statusOf(at(name))).running).toBe(false)
-    await expect.poll(() => existsSync(`/proc/${leader}`)).toBe(false)
+    await expect.poll(() => startTimeOf(realSys, leader ?? 0), { timeout: 20_000 }).toBeUndefined()
     await start(name)
     await expect
       .poll(async () => (await statusOf(at(name))).state?.running?.complete, { timeout: 20_000 })
