@@ -30,8 +30,10 @@ export interface SealFiles {
   readonly document: Uint8Array
 }
 
-/** Reads a node's disk folder. What is no entry (a temporary name, left by a crash; a text that names no slot) is passed over, as
- * a boot loader does: one damaged file must not keep the others from being run. */
+/**
+ * Reads a node's disk folder. What is no entry (a temporary name, left by a crash; a text that names no slot) is passed
+ * over, as a boot loader does: one damaged file must not keep the others from being run.
+ */
 export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFolder> {
   const names = (await whenThere(disk.readdir(join(root, diskPath.entries)))) ?? []
   const entries = await Promise.all(
