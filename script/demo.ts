@@ -61,7 +61,9 @@ const environment = { ...process.env, ASHLAR_DATA: data }
 /** Runs one of Ashlar's commands with `--json`, whatever it comes to. */
 function tryAshlar<T>(...args: string[]): Ran<T> {
   say(`  $ ashlar ${args.join(' ')}`)
-  const ran = spawnSync(join(root, 'bin/ashlar'), [...args, '--json'], {
+  // What stands behind -- belongs to another program.
+  const own = args.includes('--') ? args.indexOf('--') : args.length
+  const ran = spawnSync(join(root, 'bin/ashlar'), args.toSpliced(own, 0, '--json'), {
     env: environment,
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
