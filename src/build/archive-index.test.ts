@@ -68,18 +68,21 @@ describe('archive indexes', () => {
 
   test('the source of a package loses its version', () => {
     const found = [...parsePackages(entry('Source: b (2)\n') + entry('Essential: yes\n'), 'debian')]
-    expect(found.map(({ source, essential }) => [source, essential])).toEqual([
-      ['b', false],
-      ['a', true],
-    ])
+    expect(found.map(({ source }) => source)).toEqual(['b', 'a'])
   })
 
   test('a version that lies in two pockets is the first one’s', () => {
     const catalogue = new Catalogue()
-    for (const archive of ['debian', 'debian-security'] as const)
-      for (const found of parsePackages(entry(''), archive)) catalogue.add(found)
+    for (const archive of ['debian', 'debian-security'] as const) catalogue.add(entry(''), archive)
     expect(catalogue.find('a', '1', 'all')?.archive).toBe('debian')
     expect(catalogue.find('a', '2', 'all')).toBeUndefined()
+  })
+
+  test('essential packages are known by name', () => {
+    const catalogue = new Catalogue()
+    catalogue.add(entry('') + entry('Essential: yes\n').replace('Package: a', 'Package: b'), 'debian')
+    expect(catalogue.essential).toEqual(['b'])
+    expect([...catalogue.names()]).toEqual(['a', 'b'])
   })
 
   test('any text is read or passed over, never thrown at', () => {

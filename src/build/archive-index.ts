@@ -27,13 +27,8 @@ export function parseRelease(text: string, where: string): ArchiveRelease {
   return { dateSeconds, files }
 }
 
-/** What the solver and the lock need to know of one version of a package. */
-export interface ArchivePackage extends LockedPackage {
-  readonly essential: boolean
-}
-
 /** Every package of a `Packages` file; paragraphs without a file to fetch are passed over. */
-export function* parsePackages(text: string, archive: Archive): Iterable<ArchivePackage> {
+export function* parsePackages(text: string, archive: Archive): Iterable<LockedPackage> {
   for (const fields of parseDeb822(text)) {
     const name = fields.get('Package')
     const path = fields.get('Filename')
@@ -49,31 +44,40 @@ export function* parsePackages(text: string, archive: Archive): Iterable<Archive
       path,
       digest: digestFromHex(hex),
       sizeBytes: Number(fields.get('Size')),
-      essential: fields.get('Essential') === 'yes',
     }
   }
 }
 
-/** The indexes of all pockets as one catalogue. */
+/** The indexes of all pockets as one catalogue. Of 64,000 paragraphs some hundred are wanted: only these are parsed. */
 export class Catalogue {
-  readonly #byVersion = new Map<string, ArchivePackage>()
-  readonly #names = new Set<string>()
+  readonly #entries = new Map<string, { readonly text: string; readonly archive: Archive }[]>()
   readonly #essential = new Set<string>()
 
-  add(found: ArchivePackage): void {
-    const key = `${found.name}=${found.version}:${found.architecture}`
-    // The same version may lie in more than one pocket; the first stands, so that the lock does not waver.
-    if (!this.#byVersion.has(key)) this.#byVersion.set(key, found)
-    this.#names.add(found.name)
-    if (found.essential) this.#essential.add(found.name)
+  /** Adds a `Packages` file. The same version may lie in more than one pocket; the first stands, so that the lock does not waver. */
+  add(packages: string, archive: Archive): void {
+    for (const text of packages.split('\n\n')) {
+      const name = /^Package: (\S+)$/m.exec(text)?.[1]
+      if (name === undefined) continue
+      const entry = { text, archive }
+      const others = this.#entries.get(name)
+      if (others === undefined) this.#entries.set(name, [entry])
+      else others.push(entry)
+      if (text.includes('\nEssential: yes')) this.#essential.add(name)
+    }
   }
 
-  find(name: string, version: string, architecture: string): ArchivePackage | undefined {
-    return this.#byVersion.get(`${name}=${version}:${architecture}`)
+  find(name: string, version: string, architecture: string): LockedPackage | undefined {
+    return (this.#entries.get(name) ?? [])
+      .flatMap(({ text, archive }) => [...parsePackages(text, archive)])
+      .find((found) => found.version === version && found.architecture === architecture)
   }
 
-  get names(): ReadonlySet<string> {
-    return this.#names
+  has(name: string): boolean {
+    return this.#entries.has(name)
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys()
   }
 
   /** Names of the packages that Debian calls essential: no package depends on these by name. */

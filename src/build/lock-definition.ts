@@ -12,7 +12,7 @@ import {
 import type { BlobReader, BlobWriter } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { Apt, type PocketFiles, type Solved } from './apt.ts'
-import { Catalogue, parsePackages, parseRelease } from './archive-index.ts'
+import { Catalogue, parseRelease } from './archive-index.ts'
 import { definitionName, digestOf, lockName, readDefinition } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages, storeFile } from './fetch-packages.ts'
@@ -111,7 +111,7 @@ async function readPockets(
       throw new BuildError('archive-invalid', `the index of ${name} is not the one that was signed`, {
         where: name,
       })
-    for (const found of parsePackages(index.toString('utf8'), archive)) catalogue.add(found)
+    catalogue.add(index.toString('utf8'), archive)
     const signed = await sys.disk.readFile(inRelease)
     pockets.push({ name, archive, digest: digestOf(signed), sizeBytes: signed.length, signers: [...signers] })
     epochSeconds = Math.max(epochSeconds, release.dateSeconds)
@@ -120,12 +120,12 @@ async function readPockets(
 }
 
 /** apt would stop at the first unknown name, and say nothing of what was meant. */
-function checkNames({ spec }: Definition, { names }: Catalogue): void {
+function checkNames({ spec }: Definition, catalogue: Catalogue): void {
   const kernel = spec.form === 'system' ? [spec.kernel.package] : []
-  const unknown = [...spec.packages, ...kernel].filter((name) => !names.has(name))
+  const unknown = [...spec.packages, ...kernel].filter((name) => !catalogue.has(name))
   if (unknown.length === 0) return
   const text = unknown.map((name) => {
-    const near = nearest(name, names)
+    const near = nearest(name, catalogue.names())
     return `${name}${near.length === 0 ? '' : ` (did you mean ${near.join(' or ')}?)`}`
   })
   throw new BuildError('package-unknown', `${spec.base.debian} has no package ${text.join(', ')}`, {
@@ -142,8 +142,7 @@ function choose(solved: readonly Solved[], catalogue: Catalogue): LockedPackage[
         throw new BuildError('archive-invalid', `apt chose ${name} ${version}, which no index has`, {
           where: name,
         })
-      const { essential: _, ...locked } = found
-      return locked
+      return found
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
