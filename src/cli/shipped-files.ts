@@ -12,7 +12,9 @@ interface ShippedFile {
 export async function shippedFiles(
   sys: Sys,
 ): Promise<{ readonly agent: ShippedFile; readonly node: ShippedFile }> {
-  const agent = resolve(import.meta.dirname, '../../dist/agent.js')
+  // In a clone this file is a source; where Ashlar is shipped it is part of a bundle that lies beside the agent's.
+  const beside = import.meta.filename.endsWith('.ts') ? '../../dist/agent.js' : 'agent.js'
+  const agent = resolve(import.meta.dirname, beside)
   try {
     await sys.disk.access(agent)
   } catch (cause) {

@@ -233,7 +233,7 @@ describe('an update', () => {
   test.each([
     ['an unsigned release', 'unsigned', {}, 'signature-missing'],
     ['a release signed by a stranger', 'strange', {}, 'signature-missing'],
-    ['an order for another node', '1.1.0', { node: 'node-9' }, 'assignment-other-node'],
+    ['an order for another node', '1.1.0', { node: 'somebody-else' }, 'assignment-other-node'],
     ['an order that comes too late', '1.1.0', { beginUntil: 1 }, 'assignment-late'],
     ['an order of an earlier number', '1.1.0', { order: { epoch: 0, number: 0 } }, 'assignment-replayed'],
   ] as const)('%s is refused', async (_, wanted, change, code) => {
