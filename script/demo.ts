@@ -1,11 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { drive, root, type Serving } from './drive.ts'
 
 // The demo drives `bin/ashlar` as a person would, and looks at what came of it. No step exists for it alone.
 
-const root = resolve(import.meta.dirname, '..')
 const json = process.argv.includes('--json')
 /** Kept between runs: packages, unpacked trees, built releases. The rest is made anew each time. */
 const data = process.env.ASHLAR_DEMO_DATA ?? join(root, '.ashlar/demo')
@@ -50,49 +50,7 @@ function expect(holds: boolean, what: string): void {
   if (!holds) throw new Error(`expected ${what}`)
 }
 
-interface Ran<T> {
-  readonly exitCode: number
-  readonly value: T
-  readonly error?: { readonly code: string; readonly message: string }
-}
-
-const environment = { ...process.env, ASHLAR_DATA: data }
-
-/** Runs one of Ashlar's commands with `--json`, whatever it comes to. */
-function tryAshlar<T>(...args: string[]): Ran<T> {
-  say(`  $ ashlar ${args.join(' ')}`)
-  // What stands behind -- belongs to another program.
-  const own = args.includes('--') ? args.indexOf('--') : args.length
-  const ran = spawnSync(join(root, 'bin/ashlar'), args.toSpliced(own, 0, '--json'), {
-    env: environment,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-    stdio: ['ignore', 'pipe', json ? 'pipe' : 'inherit'],
-  })
-  let value: { error?: { code: string; message: string } }
-  try {
-    value = JSON.parse(ran.stdout)
-  } catch {
-    throw new Error(
-      `ashlar ${args[0]} printed no JSON (exit code ${ran.status}): ${ran.stdout.slice(0, 500)}${ran.stderr ?? ''}`,
-    )
-  }
-  return {
-    exitCode: ran.status ?? -1,
-    value: value as T,
-    ...(value.error !== undefined && { error: value.error }),
-  }
-}
-
-/** Runs one of Ashlar's commands and wants it to succeed. */
-function ashlar<T>(...args: string[]): T {
-  const ran = tryAshlar<T>(...args)
-  if (ran.exitCode !== 0)
-    throw new Error(
-      `ashlar ${args.slice(0, 2).join(' ')}: ${ran.error?.message ?? JSON.stringify(ran.value)}`,
-    )
-  return ran.value
-}
+const { attempt: tryAshlar, ashlar, serve } = drive({ data, say, quiet: json })
 
 function git(...args: string[]): void {
   const identity = ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost']
@@ -176,39 +134,7 @@ function mustHalt(answer: RolloutAnswer, state: string, code: string, stays: str
   return reasons(answer)
 }
 
-async function serve(
-  listen: string,
-): Promise<{ url: string; fingerprint?: string; adminToken?: string; stop: () => Promise<void> }> {
-  const args = [
-    'serve',
-    '--listen',
-    listen,
-    '--director-key',
-    join(definition, 'keys/director.key'),
-    '--json',
-  ]
-  say(`  $ ashlar ${args.join(' ')} &`)
-  const child = spawn(join(root, 'bin/ashlar'), args, {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = new Promise<void>((resolveEnd) => child.once('exit', () => resolveEnd()))
-  const first = await new Promise<string>((resolveFirst, reject) => {
-    let text = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-      if (text.trimEnd().endsWith('}')) resolveFirst(text)
-    })
-    child.once('exit', (code) => reject(new Error(`ashlar serve ended with ${code}`)))
-  })
-  const stop = async () => {
-    child.kill('SIGTERM')
-    await ended
-  }
-  return { ...(JSON.parse(first) as { url: string }), stop }
-}
-
-let server: Awaited<ReturnType<typeof serve>> | undefined
+let server: Serving | undefined
 
 async function demo(): Promise<void> {
   await step(
@@ -260,7 +186,7 @@ async function demo(): Promise<void> {
     'serve registry and API, where the machines can reach it',
     async () => {
       const { gateway } = ashlar<{ gateway: string }>('machine', 'network')
-      return serve(`${gateway}:7443`)
+      return serve('--listen', `${gateway}:7443`, '--director-key', join(definition, 'keys/director.key'))
     },
     ({ url, fingerprint }) => `${url}, CA ${fingerprint?.slice(0, 19)}…`,
   )

@@ -1,0 +1,291 @@
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { parseLock } from '../src/core/index.ts'
+import { drive, root } from './drive.ts'
+
+// Each figure stands beside the peer's, taken in the same run: machines are noisy, ratios less so.
+
+const data = process.env.ASHLAR_BENCH_DATA ?? join(root, '.ashlar/bench')
+const work = mkdtempSync(join(tmpdir(), 'ashlar-bench-'))
+const definition = join(work, 'gateway')
+const { ashlar, attempt, serve } = drive({ data, say: () => undefined, quiet: true })
+
+/** One figure. `ratio` is ours ÷ peer; below 1 is better than the peer. */
+interface Row {
+  readonly name: string
+  readonly ours: number
+  readonly peer: number | null
+  readonly peerName: string
+  readonly ratio: number | null
+  readonly unit: string
+  /** What the ratio is meant to stay under, where a bar is set. */
+  readonly target: number | null
+}
+
+const rows: Row[] = []
+
+function row(
+  name: string,
+  ours: number,
+  unit: string,
+  peer?: { readonly name: string; readonly value: number },
+  target?: number,
+): void {
+  const ratio = peer === undefined ? null : Number((ours / peer.value).toFixed(3))
+  const found = {
+    name,
+    ours: round(ours),
+    peer: peer === undefined ? null : round(peer.value),
+    peerName: peer?.name ?? '',
+    ratio,
+    unit,
+    target: target ?? null,
+  }
+  rows.push(found)
+  process.stderr.write(
+    `  ${name}: ${found.ours} ${unit}${peer === undefined ? '' : `, ${peer.name} ${found.peer} ${unit}, ratio ${ratio}`}\n`,
+  )
+}
+
+const round = (value: number) => Number(value.toFixed(value < 10 ? 2 : 1))
+
+function run(program: string, args: readonly string[], options: { readonly cwd?: string } = {}): string {
+  const ran = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, ...options })
+  if (ran.status !== 0)
+    throw new Error(
+      `${program} ${args.join(' ')} ended with ${ran.status}: ${ran.stdout.slice(-2_000)}${ran.stderr.slice(-2_000)}`,
+    )
+  return ran.stdout
+}
+
+function seconds(work: () => unknown): number {
+  const startedMs = performance.now()
+  work()
+  return (performance.now() - startedMs) / 1_000
+}
+
+function prepare(): void {
+  mkdirSync(data, { recursive: true })
+  cpSync(join(root, 'examples/gateway'), definition, { recursive: true })
+  for (const name of ['release', 'director']) ashlar('key', 'new', join(definition, 'keys', name))
+}
+
+/** Our build beside mmdebstrap, with the same packages and an initrd by dracut, both from packages that lie on this disk. */
+function benchBuild(): void {
+  ashlar('lock', definition)
+  ashlar('build', definition)
+  const archive = localArchive()
+  const peer = { name: 'mmdebstrap', value: seconds(() => mmdebstrap(archive)) }
+  // Cold: nothing but the locked inputs and the unpacked tools tree.
+  const cache = join(data, 'cache/build')
+  rmSync(join(cache, 'records'), { recursive: true })
+  for (const name of readdirSync(join(cache, 'trees')))
+    if (!existsSync(join(cache, 'trees', name, 'usr/bin/objcopy')))
+      rmSync(join(cache, 'trees', name), { recursive: true })
+  row(
+    'build cold',
+    seconds(() => ashlar('build', definition)),
+    's',
+    peer,
+    1,
+  )
+  row(
+    'build, nothing changed',
+    seconds(() => ashlar('build', definition)),
+    's',
+    peer,
+    0.01,
+  )
+  const page = join(definition, 'rootfs/usr/share/gateway/index.html')
+  writeFileSync(page, `${readFileSync(page, 'utf8')}<!-- changed -->\n`)
+  row(
+    'build, one file changed',
+    seconds(() => ashlar('build', definition)),
+    's',
+    peer,
+    0.1,
+  )
+}
+
+/** The locked packages as an archive that apt reads. */
+function localArchive(): string {
+  const folder = join(work, 'archive')
+  mkdirSync(folder)
+  const lock = parseLock(readFileSync(join(definition, 'ashlar.lock'), 'utf8'))
+  for (const { path, digest } of [...lock.packages, ...lock.tools])
+    cpSync(join(data, 'store/blobs/sha256', digest.slice('sha256:'.length)), join(folder, basename(path)))
+  writeFileSync(join(folder, 'Packages'), run('dpkg-scanpackages', ['--multiversion', '.'], { cwd: folder }))
+  return folder
+}
+
+function mmdebstrap(archive: string): void {
+  const packages = [
+    'systemd',
+    'systemd-sysv',
+    'udev',
+    'dbus',
+    'nginx-light',
+    'ca-certificates',
+    'iproute2',
+    'linux-image-amd64',
+    'dracut',
+  ]
+  const source = `deb [trusted=yes] copy:${archive} ./`
+  const args = [
+    '--mode=root',
+    '--variant=essential',
+    `--include=${packages.join(',')}`,
+    '--skip=check/empty',
+    'bookworm',
+    join(work, 'peer.tar'),
+    source,
+  ]
+  run('mmdebstrap', args)
+}
+
+/** An update from the order to the confirmation, and its outage beside that of a bare reboot of the same machine. */
+async function benchNode(wanted: readonly string[]): Promise<void> {
+  ashlar('lock', definition)
+  const first = ashlar<{ reference: string }>('build', definition)
+  const path = join(definition, 'ashlar.yaml')
+  writeFileSync(path, readFileSync(path, 'utf8').replace('version: 1.0.0', 'version: 1.1.0'))
+  ashlar('lock', definition)
+  const second = ashlar<{ reference: string; digest: string }>('build', definition)
+  const { gateway } = ashlar<{ gateway: string }>('machine', 'network')
+  const server = await serve(
+    '--listen',
+    `${gateway}:7444`,
+    '--director-key',
+    join(definition, 'keys/director.key'),
+    '--login',
+  )
+  try {
+    for (const { reference } of [first, second]) {
+      ashlar('sign', reference, '--key', join(definition, 'keys/release.key'))
+      ashlar('push', reference)
+    }
+    ashlar(
+      'machine',
+      'create',
+      'bench-1',
+      '--release',
+      first.reference,
+      '--trust',
+      definition,
+      '--label',
+      'role=bench',
+    )
+    ashlar('machine', 'start', 'bench-1')
+    ashlar('get', 'node', 'bench-1', '--wait-for', 'confirmed')
+    if (wanted.includes('agent')) benchAgent()
+    if (wanted.includes('update')) benchUpdate(second.digest)
+  } finally {
+    attempt('machine', 'rm', 'bench-1', '--yes')
+    await server.stop()
+  }
+}
+
+interface Machines {
+  readonly name: string
+  readonly state?: {
+    readonly boots: number
+    readonly lastOutageSeconds?: number
+    readonly running?: { readonly complete: boolean }
+  }
+}
+
+const machine = () => ashlar<Machines[]>('machine', 'list').find(({ name }) => name === 'bench-1')?.state
+
+function benchUpdate(digest: string): void {
+  const fleet = join(work, 'fleet.yaml')
+  writeFileSync(
+    fleet,
+    'apiVersion: ashlar/v1\nkind: Fleet\nmetadata: { name: bench }\nspec: { nodes: { matchLabels: { role: bench } }, image: gateway }\n',
+  )
+  ashlar('apply', '-f', fleet)
+  const boots = machine()?.boots ?? 0
+  // The command may be gone before it has answered.
+  attempt('machine', 'console', 'bench-1', '--', 'systemctl', 'reboot')
+  const bare = outageAfter(boots)
+  ashlar('get', 'node', 'bench-1', '--wait-for', 'confirmed')
+  const before = machine()?.boots ?? 0
+  row(
+    'update, order to confirmed',
+    seconds(() => ashlar('rollout', 'start', 'bench', digest, '--watch')),
+    's',
+  )
+  row('update, outage', outageAfter(before), 's', { name: 'bare reboot', value: bare })
+}
+
+/** The outage that the launcher measured of the boot after this many. */
+function outageAfter(boots: number): number {
+  const until = performance.now() + 120_000
+  while (performance.now() < until) {
+    const state = machine()
+    if (
+      state !== undefined &&
+      state.boots > boots &&
+      state.running?.complete &&
+      state.lastOutageSeconds !== undefined
+    )
+      return state.lastOutageSeconds
+  }
+  throw new Error('the machine did not come back')
+}
+
+/** What the agent costs a node that has nothing to do. */
+function benchAgent(): void {
+  row('agent, bundle', statSync(join(root, 'dist/agent.js')).size / 1e6, 'MB', undefined, 1)
+  const inside = (script: string) =>
+    ashlar<{ output: string }>('machine', 'console', 'bench-1', '--', '/bin/sh', '-c', script).output.trim()
+  const pid = inside('systemctl show --property MainPID --value ashlar-agent.service')
+  row('agent, resident memory', Number(inside(`awk '/^VmRSS/ {print $2}' /proc/${pid}/status`)) / 1e3, 'MB')
+  const ticks = () => Number(inside(`awk '{print $14 + $15}' /proc/${pid}/stat`))
+  const before = ticks()
+  spawnSync('sleep', [String(idleSeconds)])
+  // 100 ticks a second (proc(5), sysconf(_SC_CLK_TCK)): ticks in a second are percent of one core.
+  row('agent, idle CPU', (ticks() - before) / idleSeconds, '% of a core')
+}
+
+const idleSeconds = 60
+
+const parts = ['build', 'update', 'agent'] as const
+const given = process.argv.slice(2).filter((word) => word !== '--json')
+const strangers = given.filter((name) => !(parts as readonly string[]).includes(name))
+if (strangers.length > 0) {
+  process.stderr.write(`bench: no part ${strangers.join(', ')}; there are ${parts.join(', ')}\n`)
+  process.exit(64)
+}
+const wanted = given.length === 0 ? parts : given
+
+try {
+  prepare()
+  if (wanted.includes('build')) benchBuild()
+  if (wanted.includes('update') || wanted.includes('agent')) await benchNode(wanted)
+} finally {
+  for (const path of [work, join(data, 'server'), join(data, 'login.json')])
+    rmSync(path, { recursive: true, force: true })
+}
+process.stdout.write(
+  process.argv.includes('--json') ? `${JSON.stringify(rows, null, 2)}\n` : `${printed()}\n`,
+)
+
+function printed(): string {
+  const line = ({ name, ours, peer, peerName, ratio, unit, target }: Row) =>
+    `| ${name} | ${ours} ${unit} | ${peer === null ? '—' : `${peerName} ${peer} ${unit}`} | ${ratio ?? '—'} | ${target ?? '—'} |`
+  return ['| what | Ashlar | beside | ratio | target |', '|---|---|---|---|---|', ...rows.map(line)].join(
+    '\n',
+  )
+}

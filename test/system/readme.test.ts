@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+/** What stands behind a `$ ` in the console blocks, in order. */
+const commands = [...readme.matchAll(/^```console\n(.*?)^```/gms)].flatMap(([, block = '']) =>
+  block.split('\n').flatMap((line) => (line.startsWith('$ ') ? [line.slice(2)] : [])),
+)
+
+/** One shell for the whole tour, as a reader has one terminal. */
+class Shell {
+  readonly #process = spawn('bash', ['--norc'], {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  })
+  #text = ''
+  #heard: () => void = () => undefined
+
+  constructor() {
+    for (const stream of [this.#process.stdout, this.#process.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        this.#text += chunk.toString()
+        this.#heard()
+      })
+  }
+
+  /** Types a command and returns its exit code, or, for one that stays, 0 as soon as it says that it serves. */
+  async run(command: string): Promise<{ exitCode: number; text: string }> {
+    this.#text = ''
+    const stays = command.endsWith('&')
+    this.#process.stdin.write(`${command}\n${stays ? '' : 'echo "<exit $?>"\n'}`)
+    const pattern = stays ? /serving at/ : /<exit (\d+)>/
+    const found = await new Promise<RegExpExecArray>((resolveFound) => {
+      this.#heard = () => {
+        const match = pattern.exec(this.#text)
+        if (match !== null) resolveFound(match)
+      }
+      this.#heard()
+    })
+    return { exitCode: Number(found[1] ?? 0), text: this.#text }
+  }
+
+  /** Ends the shell and what it left running. */
+  close(): void {
+    if (this.#process.pid !== undefined) process.kill(-this.#process.pid, 'SIGTERM')
+  }
+}
+
+describe('the tour of the README', () => {
+  const shell = new Shell()
+  afterAll(async () => {
+    for (const name of ['web-1', 'web-2']) await shell.run(`ashlar machine rm ${name} --yes`)
+    shell.close()
+    for (const path of ['web', '.ashlar/tour/server', '.ashlar/tour/login.json'])
+      rmSync(join(root, path), { recursive: true, force: true })
+  })
+
+  test('has commands', () => {
+    expect(commands.length).toBeGreaterThan(20)
+  })
+
+  test.each(commands.map((command) => [command]))('%s', async (command) => {
+    const { exitCode, text } = await shell.run(command)
+    expect(exitCode, text).toBe(0)
+  })
+})
