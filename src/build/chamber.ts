@@ -61,6 +61,21 @@ umask 022
 exec chroot "$root" /usr/bin/env -i "$@"
 `
 
+/**
+ * Arguments of setpriv(1) with which a program and all that it starts end when the build does, even by kill -9: the
+ * build's death kills unshare, and unshare's death kills the first process of the name space that holds them.
+ */
+export const mortal = [
+  '--pdeathsig',
+  'KILL',
+  '--',
+  'unshare',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--',
+] as const
+
 /** Runs a program in a chamber. @throws BuildError `tool-failed` with its last words */
 export async function runInside(
   sys: Sys,
@@ -70,9 +85,8 @@ export async function runInside(
 ): Promise<ExecResult> {
   const variables = { ...fixedEnvironment, SOURCE_DATE_EPOCH: String(chamber.epochSeconds), ...environment }
   const result = await sys.exec.run('setpriv', [
-    // unshare's own death kills what it started; this makes unshare die with the build.
-    ...['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--pid', '--fork', '--kill-child'],
-    ...['--net', '--ipc', '--uts', '--', 'sh', '-euc', enterScript, 'ashlar'],
+    ...mortal,
+    ...['unshare', '--mount', '--net', '--ipc', '--uts', '--', 'sh', '-euc', enterScript, 'ashlar'],
     ...[chamber.root, ...mountArguments(chamber), '--'],
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     ...program,

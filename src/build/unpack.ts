@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
-import { type Chamber, runScript } from './chamber.ts'
+import { type Chamber, mortal, runScript } from './chamber.ts'
 import { essentialClosure, readControls, unpackBatches } from './control.ts'
 import { parseDeb822 } from './deb822.ts'
 import { BuildError } from './errors.ts'
@@ -30,7 +30,15 @@ export async function extractPackages(
   names: readonly string[],
 ): Promise<void> {
   const files = names.map((name) => join(folder, `${name}.deb`))
-  const { exitCode, stderr } = await sys.exec.run('sh', ['-euc', extractScript, 'sh', root, ...files])
+  const { exitCode, stderr } = await sys.exec.run('setpriv', [
+    ...mortal,
+    'sh',
+    '-euc',
+    extractScript,
+    'sh',
+    root,
+    ...files,
+  ])
   if (exitCode !== 0)
     throw new BuildError('tool-failed', `cannot extract the packages: ${stderr.trim()}`, { where: root })
 }
