@@ -80,12 +80,13 @@ async function decide({ node, now }: Worker, work: Work, release: OciRelease): P
 
 async function observe(node: Node, work: Work, blob: Digest | undefined): Promise<Observed> {
   const { facts, architecture, slots, sys } = node
-  const { running, slots: states, entries, floor } = await viewNode(node)
+  const { running, document, slots: states, entries, floor } = await viewNode(node)
   const other = otherSlot(facts.slot)
   const { bavail, bsize } = await sys.disk.statfs(node.paths.state)
   const tried = work.tried !== undefined && entryOf(other, entries)?.install === work.tried.install
   return {
     architecture,
+    image: document.name,
     running: { slot: facts.slot, release: facts.release, state: running },
     other: { state: states[other], roomBytes: await slots.roomBytes(other) },
     nextInstall: nextInstallNumber(entries),

@@ -49,6 +49,7 @@ function seen(change: Partial<Observed> & { runs?: SlotName; beside?: Slot } = {
   const { runs = 'a', beside = { is: 'empty' }, ...rest } = change
   return {
     architecture: 'amd64',
+    image: 'gateway',
     running: { slot: runs, release: old, state: { is: 'good', release: old } },
     other: { state: beside, roomBytes: 1024 * MiB },
     nextInstall: 7,
@@ -140,6 +141,13 @@ describe('the plan', () => {
       { ...desired, document: { ...document, form: 'container' } },
       now,
       'not-a-system',
+    ],
+    [
+      'another image, whose counter means nothing here',
+      seen(),
+      { ...desired, document: { ...document, name: 'firewall' } },
+      now,
+      'another-image',
     ],
     ['another architecture', seen({ architecture: 'arm64' }), desired, now, 'architecture-missing'],
     ['a release below the floor', seen({ floor: document.counter + 1 }), desired, now, 'below-floor'],

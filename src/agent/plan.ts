@@ -18,6 +18,8 @@ import { spareBytes, trialMs } from './limits.ts'
 /** What the node sees of itself. */
 export interface Observed {
   readonly architecture: Architecture
+  /** Name of the image whose release runs. */
+  readonly image: string
   readonly running: {
     readonly slot: SlotName
     readonly release: Digest
@@ -115,6 +117,13 @@ function whyNot(
     return {
       code: 'not-a-system',
       message: `${document.name} ${document.version} is a container, not a system`,
+    }
+  // Counters and floors order the releases of one image. The signature binds a digest, not an image, so that without
+  // this a stolen director key could move the node to any image that the same release keys ever signed.
+  if (document.name !== observed.image)
+    return {
+      code: 'another-image',
+      message: `the node runs ${observed.image}, and this is a release of ${document.name}`,
     }
   if (disk === undefined)
     return {
