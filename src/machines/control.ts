@@ -48,10 +48,22 @@ export async function startMachine(at: MachineAt & { readonly node: string }): P
       hint: `ashlar machine console ${name}`,
     })
   await sys.disk.rm(paths.state, { force: true })
-  // A mount namespace of its own: whatever the launcher mounts is gone when it ends, however it ends.
+  // Namespaces of its own: when the launcher ends, however it ends, the kernel ends all that it started (it is the
+  // first process of its PID namespace) and takes away all that it mounted.
   const launcher = await sys.exec.spawn(
     'unshare',
-    ['--mount', '--propagation', 'private', '--', at.node, launcherFile, folder, name],
+    [
+      '--mount',
+      '--propagation=private',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--',
+      at.node,
+      launcherFile,
+      folder,
+      name,
+    ],
     { detached: true, output: { file: paths.launcherLog } },
   )
   let ended = false

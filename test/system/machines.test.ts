@@ -114,8 +114,8 @@ beforeAll(async () => {
   })
   await build('panics', '2.3.0', {
     files: {
-      'usr/lib/systemd/system/sysinit.target.wants/panic.service':
-        '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/usr/bin/systemctl --force --force reboot\n',
+      'usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/panic.conf':
+        '[Service]\nExecStartPre=/usr/bin/systemctl --force --force reboot\n',
     },
   })
   await ensureBridge(realSys, { bridge: network.bridge, gateway: gatewayOf(network) })

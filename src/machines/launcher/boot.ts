@@ -36,11 +36,8 @@ export async function bootSystem(
 ): Promise<RunningProcess> {
   const enrolment = (await whenThere(sys.disk.stat(paths.enrolment))) !== undefined
   return sys.exec.spawn(
-    'setpriv',
+    'systemd-nspawn',
     [
-      // A launcher that is killed takes its machine along: nobody else would count its boots.
-      '--pdeathsig=KILL',
-      'systemd-nspawn',
       '--quiet',
       `--directory=${paths.mount}`,
       '--read-only',

@@ -12,6 +12,7 @@ import {
   writeWhy,
 } from '../../disk/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
+import { command } from '../command.ts'
 import { crashesMax, crashPauseMs, powerOffMs } from '../limits.ts'
 import { type LauncherState, type Machine, machinePaths, startTimeOf } from '../machine-folder.ts'
 import { connectMachine } from '../network.ts'
@@ -19,13 +20,17 @@ import { type BootFacts, bootSystem, exitReboot, mountRoot, unmountRoot } from '
 import { type SlotCheck, SlotChecker } from './slot-check.ts'
 import { followTalk } from './talk.ts'
 
+/** This process as the host knows it: /proc is still the host's, and answers with the host's numbers. */
+async function whoAmI(sys: Sys): Promise<Pick<LauncherState, 'pid' | 'startTime'>> {
+  const pid = Number(await sys.disk.readlink('/proc/self'))
+  return { pid, startTime: (await startTimeOf(sys, pid)) ?? '' }
+}
+
 export interface LauncherOptions {
   readonly sys: Sys
   readonly folder: string
   readonly machine: Machine
   readonly architecture: Architecture
-  /** Process number of this launcher. */
-  readonly pid: number
   /** Aborts when the machine is to be powered off. */
   readonly stop: AbortSignal
   readonly log: (line: string) => void
@@ -44,15 +49,15 @@ export class Launcher {
   #endedMs: number | undefined
   #crashes = 0
 
-  private constructor(options: LauncherOptions, startTime: string) {
+  private constructor(options: LauncherOptions, self: Pick<LauncherState, 'pid' | 'startTime'>) {
     this.#options = options
     this.#paths = machinePaths(options.folder, options.machine.name)
     this.#checker = new SlotChecker(options.sys, this.#paths.disk, options.architecture)
-    this.#state = { phase: 'checking', pid: options.pid, startTime, boots: 0 }
+    this.#state = { phase: 'checking', ...self, boots: 0 }
   }
 
   static async run(options: LauncherOptions): Promise<void> {
-    const launcher = new Launcher(options, (await startTimeOf(options.sys, options.pid)) ?? '')
+    const launcher = new Launcher(options, await whoAmI(options.sys))
     try {
       await launcher.#run()
     } catch (error) {
@@ -64,6 +69,8 @@ export class Launcher {
   async #run(): Promise<void> {
     const { sys, machine, stop } = this.#options
     await this.#note({})
+    // From here on the numbers in /proc are those of this PID namespace, as systemd-nspawn needs them.
+    await command(sys, 'mount', '-t', 'proc', 'proc', '/proc')
     await connectMachine(sys, machine, this.#paths.netns)
     for (;;) {
       const chosen = await this.#choose()

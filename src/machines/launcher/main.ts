@@ -3,7 +3,7 @@ import { realSys } from '../../sys/index.ts'
 import { readMachine } from '../machine-folder.ts'
 import { Launcher } from './launcher.ts'
 
-/** `main.ts FOLDER NAME`, in a mount namespace of its own (see `startMachine`). */
+/** `main.ts FOLDER NAME`, in mount and PID namespaces of its own (see `startMachine`). */
 async function main([folder, name]: readonly string[]): Promise<void> {
   if (folder === undefined || name === undefined) throw new Error('usage: launcher FOLDER NAME')
   const stop = new AbortController()
@@ -15,7 +15,6 @@ async function main([folder, name]: readonly string[]): Promise<void> {
     folder,
     machine: await readMachine(realSys, folder, name),
     architecture: architectureOf(process.arch),
-    pid: process.pid,
     stop: stop.signal,
     log: (line) => process.stdout.write(`${new Date(realSys.clock.now()).toISOString()} ${line}\n`),
   })
