@@ -293,7 +293,7 @@ async function demo(): Promise<void> {
       writeFileSync(blob, bytes)
       return rollout(next.digest)
     },
-    (answer) => mustHalt(answer, 'failed', 'blob-digest-mismatch', second.digest),
+    (answer) => mustHalt(answer, 'refused', 'blob-digest-mismatch', second.digest),
   )
   await step(
     'offer a release below the floor',

@@ -13,6 +13,7 @@ export function addRollout(registrar: Registrar): void {
   addStart(registrar, rollout)
   addRevert(registrar, rollout)
   addWatch(registrar, rollout)
+  addHalt(registrar, rollout)
 }
 
 const watchOption = ['--watch', 'stay until it ends; exit code 1 when it halted'] as const
@@ -67,6 +68,22 @@ function addWatch({ command, act }: Registrar, rollout: Command): void {
   ).action(act((context, [name = '']) => follow(context, name)))
 }
 
+function addHalt({ command, act }: Registrar, rollout: Command): void {
+  command(
+    {
+      usage: 'halt <name>',
+      summary: 'end a running rollout; what it changed is taken back',
+      example: 'rollout halt gateways-1',
+    },
+    rollout,
+  ).action(
+    act(async (context, [name = '']) => {
+      const { client } = await openSession(context)
+      return { ...shown(await client.haltRollout(name)), exitCode: 0 }
+    }),
+  )
+}
+
 /** Tells each change of each node, and ends with the rollout. */
 async function follow(context: Context, name: string): Promise<Result> {
   const { client } = await openSession(context)
@@ -76,16 +93,23 @@ async function follow(context: Context, name: string): Promise<Result> {
       if (progress.state !== (before[node]?.state ?? 'waiting'))
         context.terminal.note(`${node}: ${describe(progress)}`)
     before = rollout.status.nodes
-    if (rollout.status.phase !== 'running' && settled(rollout)) return shown(rollout)
+    if (rollout.status.phase === 'running') continue
+    const unsettled = underWay(rollout)
+    if (unsettled.length === 0) return shown(rollout)
+    context.terminal.note(
+      `${name} halted; waits for ${unsettled.join(', ')} to be taken back (Ctrl-C leaves it at that)`,
+    )
   }
   throw new CliError('resource-unknown', `rollout ${name} went away while it was watched`, {
     hint: 'ashlar get rollouts',
   })
 }
 
-/** A halted rollout still takes nodes back; it has ended when none is under way. */
-function settled({ status }: Rollout): boolean {
-  return !Object.values(status.nodes).some(({ state }) => state === 'assigned' || state === 'reverting')
+/** A halted rollout still takes nodes back: those that have not answered yet. */
+function underWay({ status }: Rollout): string[] {
+  return Object.entries(status.nodes).flatMap(([node, { state }]) =>
+    state === 'assigned' || state === 'reverting' ? [node] : [],
+  )
 }
 
 function shown(rollout: Rollout): Result {

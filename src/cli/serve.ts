@@ -10,6 +10,7 @@ import { keepLogin } from './session.ts'
 interface Options {
   readonly listen: string
   readonly directorKey: string
+  readonly advertise?: string[]
   readonly passphraseFile?: string
   readonly data?: string
   readonly login?: true
@@ -26,6 +27,10 @@ export function addServe({ command, act }: Registrar): void {
   })
     .requiredOption('--director-key <file>', 'private key that orders to nodes are signed with')
     .option('--listen <host:port>', 'any host but loopback is TLS from the server’s own CA', '127.0.0.1:7480')
+    .option(
+      '--advertise <host...>',
+      'names and addresses that clients reach it by; needed where it listens on all of them',
+    )
     .option('--data <folder>', 'where the server keeps its state (default: ASHLAR_DATA/server)')
     .option('--passphrase-file <file>', 'its first line opens the director key')
     .option('--new-admin-token', 'make another admin token, for who has lost the first')
@@ -38,6 +43,7 @@ export function addServe({ command, act }: Registrar): void {
           dataFolder: options.data ?? context.folders.server,
           listen: parseListen(options.listen),
           directorKey: loadPrivateKey(await readTextFile(context, options.directorKey), passphrase),
+          ...(options.advertise !== undefined && { advertise: options.advertise }),
           newAdminToken: options.newAdminToken === true,
           onError: (error) => context.terminal.error(printFailure(toFailure(error), context.terminal.colour)),
         })

@@ -33,7 +33,7 @@ const expected: readonly (readonly [RegExp, RegExp])[] = [
   ],
   [/^change a running system$/, /read-only/],
   [/^offer an unsigned release$/, /^node-1 refused \(signature-missing\)/],
-  [/swap a blob/, /^node-1 failed \(blob-digest-mismatch\)/],
+  [/swap a blob/, /^node-1 refused \(blob-digest-mismatch\)/],
   [/below the floor$/, /^node-1 refused \(below-floor\)/],
   [/^revert the fleet/, /^node-1 confirmed, node-2 confirmed, node-3 confirmed$/],
   [/^ask why/, /links, each proved$/],
