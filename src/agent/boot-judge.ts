@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { reasonSchema } from '../api/index.ts'
 import { otherSlot, type Reason } from '../core/index.ts'
 import { readText } from './files.ts'
-import { judgeHealth } from './health.ts'
+import { judgeHealth, longestCheckMs } from './health.ts'
 import { trialAttemptsMax, trialMs } from './limits.ts'
 import { giveUpTrial, type Node, viewNode } from './node.ts'
 import { jsonOf } from './node-files.ts'
@@ -56,7 +56,7 @@ export async function confirmBoot(node: Node): Promise<void> {
  */
 export async function awaitConfirmation(node: Node): Promise<boolean> {
   const { sys, log } = node
-  const until = sys.clock.monotonicMs() + trialMs
+  const until = sys.clock.monotonicMs() + trialMs + (await longestCheckMs(sys, node.paths))
   let attempts = 1
   while (sys.clock.monotonicMs() < until) {
     const { running } = await viewNode(node)

@@ -8,6 +8,7 @@ import { type Descriptor, OciError, type Repository, verifying } from '../oci/in
 import type { Sys } from '../sys/index.ts'
 import { Refusal } from './errors.ts'
 import { readFrom, whenThere } from './files.ts'
+import { unpackBytes } from './limits.ts'
 
 export interface Download {
   readonly sys: Sys
@@ -58,7 +59,7 @@ async function unpack(
   try {
     await pipeline(
       Readable.from(fetchBlob(download), { objectMode: false }),
-      createZstdDecompress(),
+      createZstdDecompress({ chunkSize: unpackBytes }),
       (plain: AsyncIterable<Uint8Array>) => write(verifying(plain, download.content, 'root image')),
     )
   } catch (error) {

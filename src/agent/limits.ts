@@ -14,7 +14,7 @@ export const spareBytes = 64 * 1024 * 1024
 export const answerBytesMax = 1024 * 1024
 /** How often a boot's checks are started again when they were killed, before the trial is given up. */
 export const trialAttemptsMax = 3
-/** Longest a trial may take to be judged, services' start included; systemd's own start limits are 90 s each. */
+/** Longest that a trial may take to be judged, beside what its checks ask for: systemd's own start limits are 90 s a unit. */
 export const trialMs = 10 * 60_000
 /** The pause between two tries of a health check: short at first, since most services are up within a second. */
 export const checkPauseMs = { first: 50, longest: 1_000 } as const
@@ -24,3 +24,5 @@ export const lastLines = { count: 20, bytesMax: 500 } as const
 export const hookMs = 60_000
 /** The launcher hashes about 400 MB a second; a slot of 10 GB is done by then. */
 export const prepareMs = 60_000
+/** Unpacked and written at once: with zlib's own 16 KiB the writes take longer than the hashing. */
+export const unpackBytes = 256 * 1024

@@ -7,6 +7,7 @@ import { FolderSlots } from './folder-slots.ts'
 import { backoffMs } from './limits.ts'
 import type { Node } from './node.ts'
 import { type NodePaths, readBootFacts } from './node-files.ts'
+import { jittered } from './reporter.ts'
 import { Runner } from './run.ts'
 import { openServerLink } from './server-link.ts'
 import { NodeMemory } from './state.ts'
@@ -53,8 +54,14 @@ async function openNode(): Promise<Node> {
 
 async function run(node: Node): Promise<void> {
   const identity = await untilEnrolled(node)
-  if (identity === undefined) return log('this machine belongs to no server; it stays as it is')
+  if (identity === undefined) return stay(node)
   await Runner.start(node, identity, openServerLink(realSys, identity))
+}
+
+/** A machine without a server: ending would only have systemd start this again. */
+async function stay({ sys }: Node): Promise<never> {
+  log('this machine belongs to no server; it stays as it is')
+  for (;;) await sys.clock.sleep(backoffMs.longest)
 }
 
 /** Enrols, and tries again while the server cannot be reached. */
@@ -65,7 +72,7 @@ async function untilEnrolled({ sys, memory }: Node) {
     } catch (error) {
       if (!(error instanceof AshlarError)) throw error
       log(`${error.code}: ${error.message}; again in a while`)
-      await sys.clock.sleep(pauseMs)
+      await sys.clock.sleep(jittered(sys, pauseMs))
     }
 }
 

@@ -50,6 +50,8 @@ export class TinyServer {
   #stallsSeen = 0
   /** Blobs that are served with other bytes. */
   readonly exchanged = new Map<Digest, Buffer>()
+  /** While it is not, nobody can enrol. */
+  open = true
   #serial = 0
 
   constructor(repository: Repository, director: PrivateKey, host: string) {
@@ -179,7 +181,7 @@ export class TinyServer {
 
   async #enrol(token: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const node = this.#tokens.get(token)
-    if (node === undefined) return send(response, 401, '')
+    if (node === undefined || !this.open) return send(response, 401, '')
     const { publicKey } = enrolRequestSchema.parse(JSON.parse(await body(request)))
     this.#keys.set(node, publicKey)
     send(response, 201, JSON.stringify({ node, epoch: 1 }))
