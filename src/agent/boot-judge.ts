@@ -26,6 +26,11 @@ export async function healthFault(node: Node): Promise<Reason | undefined> {
   return (await readVerdict(node))?.reason
 }
 
+/** Whether the checks of this boot have come to an end. */
+export async function isJudged(node: Node): Promise<boolean> {
+  return (await readVerdict(node)) !== undefined
+}
+
 /**
  * `agent confirm`, once the boot is complete: the release is good, its floor holds from now on, and what lies below
  * that in the other slot is taken away. Each step may be done again after a crash; the entry's name comes first, for

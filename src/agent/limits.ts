@@ -1,5 +1,7 @@
 /** Longest wait of one long poll. Below the 60 s after which home routers forget an idle connection. */
 export const pollWaitSeconds = 50
+/** The same while this boot's health checks still run. */
+export const firstWaitSeconds = 2
 /** A long poll's answer may come this much after its wait, on a slow line. */
 export const pollGraceMs = 20_000
 /** First and longest pause after a failed call to the server; each pause is drawn from the upper half (jitter). */

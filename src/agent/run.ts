@@ -10,9 +10,9 @@ import { entryOf } from '../disk/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { judgeAssignment } from '../verify/index.ts'
 import { type Applied, carryOut, type Phase } from './apply.ts'
-import { awaitConfirmation, healthFault } from './boot-judge.ts'
+import { awaitConfirmation, healthFault, isJudged } from './boot-judge.ts'
 import type { NodeIdentity } from './enrol.ts'
-import { backoffMs, ordersStaleMs, pollWaitSeconds, progressEveryMs } from './limits.ts'
+import { backoffMs, firstWaitSeconds, ordersStaleMs, pollWaitSeconds, progressEveryMs } from './limits.ts'
 import { type Node, type NodeView, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
 import { jittered, Reporter } from './reporter.ts'
@@ -93,21 +93,33 @@ export class Runner {
 
   /** One order: taken from the server, or found in the journal, and carried out as far as it goes. */
   async #turn(): Promise<void> {
-    const answer = await this.#ask(this.#state.work === undefined ? pollWaitSeconds : 0)
+    const answer = await this.#ask(await this.#waitSeconds())
     if (answer !== undefined) await this.#consider(answer)
     const { work } = this.#state
     if (work === undefined) return
-    const applied = await carryOut(
-      {
-        node: this.#node,
-        repository: this.#link.repository(work.assignment.repository),
-        now: await this.#now(),
-        onPhase: this.#progress(work),
-      },
-      this.#state,
-      work,
-    )
-    await this.#conclude(work, applied)
+    await this.#conclude(work, await this.#carryOut(work))
+  }
+
+  async #carryOut(work: Work): Promise<Applied> {
+    const { memory } = this.#node
+    const worker = {
+      node: this.#node,
+      repository: this.#link.repository(work.assignment.repository),
+      now: await this.#now(),
+      onPhase: this.#progress(work),
+    }
+    try {
+      return await carryOut(worker, this.#state, work)
+    } finally {
+      // The journal went on while the order was carried out.
+      this.#state = await memory.read()
+    }
+  }
+
+  /** Not at all while there is work; briefly until this boot's checks have ended, for what they found is to be reported. */
+  async #waitSeconds(): Promise<number> {
+    if (this.#state.work !== undefined) return 0
+    return (await isJudged(this.#node)) ? pollWaitSeconds : firstWaitSeconds
   }
 
   async #ask(waitSeconds: number): Promise<AssignmentAnswer | undefined> {

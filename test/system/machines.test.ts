@@ -112,6 +112,9 @@ beforeAll(async () => {
       'usr/share/small/die-once': '#!/bin/sh\ntest -e /var/died && exit 0\ntouch /var/died\nkill -9 $$\n',
     },
   })
+  await build('fragile', '2.4.0', {
+    health: [{ name: 'intact', exec: ['test', '!', '-e', '/var/broken'], within: '1s' }],
+  })
   await build('panics', '2.3.0', {
     files: {
       'usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/panic.conf':
@@ -313,6 +316,16 @@ describe('what breaks in between', () => {
     const { outcome, running } = await server.outcome(name, server.order(name, release('dies')))
     expect(outcome?.is).toBe('confirmed')
     expect(running).toMatchObject({ release: release('dies'), confirmed: true })
+  })
+
+  test('a confirmed release whose checks fail at an ordinary boot stays, and is reported', async () => {
+    const name = await newMachine('fragile')
+    await inside(name, 'touch', '/var/broken')
+    await stopMachine(at(name))
+    await start(name)
+    const { warnings, running } = await server.status(name, (status) => status.warnings.length > 0)
+    expect(warnings).toMatchObject([{ code: 'health-check-failed', check: 'intact' }])
+    expect(running).toMatchObject({ slot: 'a', confirmed: true })
   })
 
   test('an altered image is noticed before the boot and is not run', async () => {

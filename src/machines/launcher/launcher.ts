@@ -48,6 +48,7 @@ export class Launcher {
   /** When the old userland had ended, while a reboot is under way. */
   #endedMs: number | undefined
   #crashes = 0
+  #noted: Promise<void> = Promise.resolve()
 
   private constructor(options: LauncherOptions, self: Pick<LauncherState, 'pid' | 'startTime'>) {
     this.#options = options
@@ -74,6 +75,7 @@ export class Launcher {
     await connectMachine(sys, machine, this.#paths.netns)
     for (;;) {
       const chosen = await this.#choose()
+      if (stop.aborted) return this.#note({ phase: 'off' })
       if (chosen === undefined)
         return this.#note({ phase: 'failed', why: 'no slot holds an image that may be run' })
       const exitCode = await this.#boot(chosen.entry, chosen.root)
@@ -100,52 +102,56 @@ export class Launcher {
   }
 
   async #boot(entry: SlotEntry, root: BootFacts['root']): Promise<number> {
-    const { sys, machine, stop, log } = this.#options
+    const { sys, machine, log } = this.#options
     const { slot, digest: release, install } = entry
+    const facts = { node: machine.name, slot, release, root, measuredBy: 'launcher' as const, install }
     await renameEntry(sys.disk, this.#paths.disk, entry, countDown(entry))
     await mountRoot(sys, join(this.#paths.disk, diskPath.root(slot)), this.#paths.mount)
     log(`boot ${this.#state.boots + 1}: slot ${slot}, ${shortDigest(release)}, entry ${install}`)
-    const system = await bootSystem(sys, machine, this.#paths, {
-      node: machine.name,
-      slot,
-      release,
-      root,
-      measuredBy: 'launcher',
-      install,
-    })
+    const ended = new AbortController()
+    const talk = this.#listen(ended.signal)
+    const system = await bootSystem(sys, machine, this.#paths, facts)
     await this.#note({
       phase: 'running',
       boots: this.#state.boots + 1,
       running: { slot, release, install, complete: false },
     })
-    const exitCode = await this.#untilEnd(system, stop)
+    const exitCode = await this.#untilEnd(system, ended.signal)
+    ended.abort()
+    await talk
     await unmountRoot(sys, this.#paths.mount)
     log(`the system ended with exit code ${exitCode}`)
     return exitCode
   }
 
-  /** Waits for the end of the system; serves what it asks for meanwhile; powers it off when told to. */
-  async #untilEnd(system: RunningProcess, stop: AbortSignal): Promise<number> {
-    const { sys } = this.#options
-    const ended = new AbortController()
+  /** Waits for the end of the system; powers it off when told to. */
+  async #untilEnd(system: RunningProcess, ended: AbortSignal): Promise<number> {
+    const { sys, stop } = this.#options
     const powerOff = () => {
       system.kill('SIGTERM')
-      sys.clock.sleep(powerOffMs, ended.signal).then(
+      sys.clock.sleep(powerOffMs, ended).then(
         () => system.kill('SIGKILL'),
         () => undefined,
       )
     }
     stop.addEventListener('abort', powerOff, { once: true })
     if (stop.aborted) powerOff()
-    const talk = followTalk(sys, this.#paths.disk, ended.signal, {
-      prepare: (install) => this.#prepare(install),
-      bootComplete: (install) => this.#complete(install),
-    })
     const { exitCode } = await system.exited
-    ended.abort()
-    await talk
     stop.removeEventListener('abort', powerOff)
     return exitCode
+  }
+
+  /** Serves what the node asks for. A fault in this must not end the machine: before a boot its slot is checked in any case. */
+  async #listen(ended: AbortSignal): Promise<void> {
+    const { sys, log } = this.#options
+    try {
+      await followTalk(sys, this.#paths.disk, ended, {
+        prepare: (install) => this.#prepare(install),
+        bootComplete: (install) => this.#complete(install),
+      })
+    } catch (error) {
+      log(`what the node says is not heard any more: ${String(error)}`)
+    }
   }
 
   async #prepare(install: number): Promise<Reason | undefined> {
@@ -203,8 +209,11 @@ export class Launcher {
     return readDiskFolder(this.#options.sys.disk, this.#paths.disk)
   }
 
-  async #note(change: Partial<LauncherState>): Promise<void> {
+  /** One after the other: what is written last is what is. */
+  #note(change: Partial<LauncherState>): Promise<void> {
     this.#state = { ...this.#state, ...change }
-    await this.#options.sys.disk.writeDurably(this.#paths.state, `${JSON.stringify(this.#state)}\n`)
+    const text = `${JSON.stringify(this.#state)}\n`
+    this.#noted = this.#noted.then(() => this.#options.sys.disk.writeDurably(this.#paths.state, text))
+    return this.#noted
   }
 }
