@@ -4,6 +4,7 @@ import type { BlobReader } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { type DefinitionFile, digestOf, lockName, readOptional } from './definition-file.ts'
 import { BuildError } from './errors.ts'
+import { requestOf } from './roots.ts'
 
 export interface LockFile {
   readonly lock: Lock
@@ -14,14 +15,14 @@ export interface LockFile {
 const lockHint = 'run ashlar lock'
 
 /** Reads the lock that belongs to a definition. @throws BuildError `lock-missing`, `lock-stale`; LockError */
-export async function readLock(sys: Sys, folder: string, definition: DefinitionFile): Promise<LockFile> {
+export async function readLock(sys: Sys, folder: string, { definition }: DefinitionFile): Promise<LockFile> {
   const where = join(folder, lockName)
   const bytes = await readOptional(sys, where)
   if (bytes === undefined)
     throw new BuildError('lock-missing', `there is no ${lockName} in ${folder}`, { where, hint: lockHint })
   const lock = parseLock(new TextDecoder().decode(bytes), where)
-  if (lock.definition === definition.digest) return { lock, digest: digestOf(bytes) }
-  throw new BuildError('lock-stale', 'the definition was changed after it was locked', {
+  if (lock.request === requestOf(definition.spec)) return { lock, digest: digestOf(bytes) }
+  throw new BuildError('lock-stale', 'the definition asks for other packages than the lock answers', {
     where,
     hint: lockHint,
   })

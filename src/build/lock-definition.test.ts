@@ -111,7 +111,7 @@ describe('a lock', () => {
   test('brings back a package that the store lost', async () => {
     define('hello')
     const { lock: made } = await lock()
-    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.definition))
+    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.request))
     await lock()
     expect(stored().length).toBe(made.packages.length)
   })
@@ -193,17 +193,34 @@ describe('a build', () => {
     expect(await codeOf(build())).toBe('lock-stale')
   })
 
+  test.each([
+    ['its version', (text: string) => text.replace('1.0.0', '1.0.1')],
+    [
+      'its mirrors',
+      (text: string) => text.replaceAll(/(\w+): "[^"]*"/g, '$1: "http://localhost/none"'),
+    ],
+    ['the order of its packages', (text: string) => text.replace('hello, libhello', 'libhello, hello')],
+  ])('with a lock of the same packages goes on when the definition changed %s', async (_, change) => {
+    define('hello, libhello')
+    await lock()
+    const file = join(folder, 'definition/ashlar.yaml')
+    const changed = change(readFileSync(file, 'utf8'))
+    expect(changed).not.toBe(readFileSync(file, 'utf8'))
+    writeFileSync(file, changed)
+    expect(await codeOf(build(withUser('1000')))).toBe('root-required')
+  })
+
   test('with an input that the store lacks is refused', async () => {
     define('hello')
     const { lock: made } = await lock()
-    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.definition))
+    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.request))
     expect(await codeOf(build(asRoot))).toBe('input-missing')
   })
 
   test('with an input that was exchanged in the store is refused', async () => {
     define('hello')
     const { lock: made } = await lock()
-    const { digest, sizeBytes } = made.packages[0] ?? { digest: made.definition, sizeBytes: 0 }
+    const { digest, sizeBytes } = made.packages[0] ?? { digest: made.request, sizeBytes: 0 }
     writeFileSync(store.blobs.path(digest), Buffer.alloc(sizeBytes))
     expect(await codeOf(build(asRoot))).toBe('hash-mismatch')
   })

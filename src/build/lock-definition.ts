@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import {
   type Definition,
+  type Digest,
   digestFromHex,
   type Lock,
   type LockedPackage,
@@ -17,7 +18,7 @@ import { definitionName, digestOf, lockName, readDefinition } from './definition
 import { BuildError } from './errors.ts'
 import { fetchPackages, storeFile } from './fetch-packages.ts'
 import { findMirrors } from './mirrors.ts'
-import { imageRoots, toolRoots } from './roots.ts'
+import { imageRoots, requestOf, toolRoots } from './roots.ts'
 import { readSigned } from './signature.ts'
 
 /** Where Debian keeps the keys that sign its archives. */
@@ -47,7 +48,7 @@ export interface LockOptions {
 /** Solves a definition's dependencies, here and only here, and writes down every input of its build. */
 export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock; text: string }> {
   const { sys, folder } = options
-  const { definition, digest } = await readDefinition(sys, folder)
+  const { definition } = await readDefinition(sys, folder)
   const { spec } = definition
   const apt = await openApt(options, definition)
   const pockets = await apt.update()
@@ -60,7 +61,7 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   await fetchPackages([...packages, ...tools], { ...options, apt, blobs: options.store, folder: downloads })
   const lock: Lock = {
     lockVersion: 1,
-    definition: digest,
+    request: requestOf(spec),
     architecture: spec.arch,
     suite: spec.base.debian,
     epochSeconds: archive.epochSeconds,
@@ -150,7 +151,7 @@ function choose(solved: readonly Solved[], catalogue: Catalogue): LockedPackage[
 async function storeInput(
   { sys, store }: LockOptions,
   input: InputFile,
-): Promise<{ version: string; digest: Lock['definition']; sizeBytes: number }> {
+): Promise<{ version: string; digest: Digest; sizeBytes: number }> {
   const hash = createHash('sha256')
   let sizeBytes = 0
   const handle = await sys.disk.open(input.file, 'r')

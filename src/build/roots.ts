@@ -1,4 +1,5 @@
-import type { Definition } from '../core/index.ts'
+import type { Definition, Digest } from '../core/index.ts'
+import { digestOf } from './definition-file.ts'
 
 /** What a system needs beside the essential packages to boot; each is named because no other package pulls it in. */
 const systemPackages = [
@@ -44,4 +45,10 @@ export function imageRoots(spec: Definition['spec'], essential: readonly string[
 /** As {@link imageRoots}, for the tree that the tools run in; a container needs no tool that is not in its own image. */
 export function toolRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
   return spec.form === 'system' ? [...essential, mergedUsr, ...toolPackages] : []
+}
+
+/** What a definition asks of the archive. While it stays the same, so does the lock: a new version, file or mirror asks for nothing else. */
+export function requestOf(spec: Definition['spec']): Digest {
+  const asked = [imageRoots(spec, []).toSorted(), toolRoots(spec, []).toSorted()]
+  return digestOf(JSON.stringify([spec.base.debian, spec.arch, spec.form, asked]))
 }

@@ -46,8 +46,8 @@ const input = z.strictObject({ version: z.string().min(1), digest, sizeBytes })
  */
 export const lockSchema = z.strictObject({
   lockVersion: z.literal(1),
-  /** Digest of the bytes of the definition that was locked. */
-  definition: digest,
+  /** Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions. */
+  request: digest,
   architecture: z.enum(architectures),
   suite: z.string().min(1),
   /** Seconds since 1970: the newest date of the pockets; the clock of the build. */

@@ -94,14 +94,13 @@ export async function buildShared(store: ContentStore): Promise<BuiltRelease> {
 }
 
 function lockFile(): string {
-  return join(shared, 'test-gateway.lock')
+  const digest = createHash('sha256').update(definition).digest('hex')
+  return join(shared, `test-gateway-${digest.slice(0, 12)}.lock`)
 }
 
 async function lockHolds(store: ContentStore): Promise<boolean> {
   if (!existsSync(lockFile())) return false
   const lock = parseLock(readFileSync(lockFile(), 'utf8'))
-  const digest = `sha256:${createHash('sha256').update(definition).digest('hex')}`
-  if (lock.definition !== digest) return false
   const inputs = [...lock.packages, ...lock.tools, lock.node, lock.agent]
   const found = await Promise.all(inputs.map((input) => input && store.blobs.stat(input.digest)))
   return found.every((stat) => stat !== undefined)
