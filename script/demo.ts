@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { drive, root, type Serving } from './drive.ts'
 
 // The demo drives `bin/ashlar` as a person would, and looks at what came of it. No step exists for it alone.
 
 const json = process.argv.includes('--json')
-/** Kept between runs: packages, unpacked trees, built releases. The rest is made anew each time. */
+/** Kept between runs: packages, unpacked trees, keys. The rest is made anew each time. */
 const data = process.env.ASHLAR_DEMO_DATA ?? join(root, '.ashlar/demo')
-const work = mkdtempSync(join(tmpdir(), 'ashlar-demo-'))
+const work = join(data, 'work')
 const definition = join(work, 'gateway')
 const nodes = ['node-1', 'node-2', 'node-3'] as const
 const fleet = 'gateways'
@@ -63,7 +62,7 @@ interface Built {
   readonly reference: string
 }
 
-/** Writes version and page (and what else changes), commits, locks and builds. */
+/** Writes version and page (and what else changes), commits and builds; the first one's lock serves all, for none asks for other packages. */
 function release(version: string, changes: Readonly<Record<string, string>> = {}, floor = '1.0.0'): Built {
   const path = join(definition, 'ashlar.yaml')
   const text = readFileSync(path, 'utf8').replace(/version: .*/, `version: ${version}`)
@@ -71,7 +70,7 @@ function release(version: string, changes: Readonly<Record<string, string>> = {}
   const page = join(definition, 'rootfs/usr/share/gateway/index.html')
   writeFileSync(page, readFileSync(page, 'utf8').replace(/gateway \d[\d.]*/, `gateway ${version}`))
   for (const [file, text] of Object.entries(changes)) writeFileSync(join(definition, file), text)
-  ashlar('lock', definition)
+  if (!existsSync(join(definition, 'ashlar.lock'))) ashlar('lock', definition)
   git('add', '-A')
   git('commit', '-qm', `gateway ${version}`)
   return ashlar<Built>('build', definition)
@@ -334,15 +333,17 @@ async function demo(): Promise<void> {
 
 /** Ends what the demo started; what it built stays in the cache. */
 async function cleanUp(): Promise<void> {
-  for (const node of nodes) tryAshlar('machine', 'rm', node, '--yes')
+  for (const node of nodes)
+    if (existsSync(join(data, 'machines', node))) tryAshlar('machine', 'rm', node, '--yes')
   await server?.stop()
-  for (const folder of ['server', 'login.json']) rmSync(join(data, folder), { recursive: true, force: true })
-  rmSync(work, { recursive: true, force: true })
+  // A release that an earlier run signed would be found signed.
+  for (const folder of ['server', 'login.json', 'builds', 'store/repositories', 'work'])
+    rmSync(join(data, folder), { recursive: true, force: true })
 }
 
 async function main(): Promise<void> {
-  mkdirSync(data, { recursive: true })
-  if (existsSync(join(data, 'server'))) await cleanUp()
+  await cleanUp()
+  mkdirSync(work, { recursive: true })
   let ok = true
   try {
     await demo()

@@ -168,7 +168,7 @@ async function requireRoot(sys: Sys): Promise<void> {
   const { stdout } = await sys.exec.run('id', ['-u'])
   if (new TextDecoder().decode(stdout).trim() === '0') return
   throw new BuildError('root-required', 'building needs root: it mounts, and gives files their owners', {
-    hint: 'run it with sudo',
+    hint: 'put sudo before it, and ASHLAR_DATA=… as well where the store is not root’s own',
   })
 }
 

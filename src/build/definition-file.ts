@@ -24,11 +24,11 @@ export async function readDefinition(sys: Sys, folder: string): Promise<Definiti
     })
   const parsed = parseDefinition(new TextDecoder().decode(bytes), file)
   if (parsed.is === 'definition') return { definition: parsed.definition, digest: digestOf(bytes) }
-  const text = parsed.findings.map(({ where, message }) => `${where ?? file}: ${message}`).join('\n')
-  throw new BuildError('definition-invalid', text, {
+  const places = parsed.findings.length === 1 ? 'one place' : `${parsed.findings.length} places`
+  throw new BuildError('definition-invalid', `the definition is wrong in ${places}`, {
     where: file,
     findings: parsed.findings,
-    hint: parsed.findings.find(({ hint }) => hint !== undefined)?.hint,
+    hint: 'mend these lines; ashlar schema prints every key that there is',
   })
 }
 

@@ -195,10 +195,7 @@ describe('a build', () => {
 
   test.each([
     ['its version', (text: string) => text.replace('1.0.0', '1.0.1')],
-    [
-      'its mirrors',
-      (text: string) => text.replaceAll(/(\w+): "[^"]*"/g, '$1: "http://localhost/none"'),
-    ],
+    ['its mirrors', (text: string) => text.replaceAll(/(\w+): "[^"]*"/g, '$1: "http://localhost/none"')],
     ['the order of its packages', (text: string) => text.replace('hello, libhello', 'libhello, hello')],
   ])('with a lock of the same packages goes on when the definition changed %s', async (_, change) => {
     define('hello, libhello')

@@ -13,7 +13,7 @@ import {
   readMachine,
   whenThere,
 } from './machine-folder.ts'
-import { removeUnusedBridge } from './network.ts'
+import { disconnectMachine } from './network.ts'
 
 export interface MachineAt {
   readonly sys: Sys
@@ -97,10 +97,10 @@ export async function stopMachine({ sys, folder, name }: MachineAt): Promise<voi
 /** Stops a machine and removes all that it was; the bridge too, when it was the last one there. */
 export async function removeMachine(at: MachineAt): Promise<void> {
   const { sys, folder, name } = at
-  const { bridge } = await readMachine(sys, folder, name)
+  const machine = await readMachine(sys, folder, name)
   await stopMachine(at)
   await sys.disk.rm(machinePaths(folder, name).home, { recursive: true, force: true })
-  await removeUnusedBridge(sys, bridge)
+  await disconnectMachine(sys, machine)
 }
 
 export async function statusOf({ sys, folder, name }: MachineAt): Promise<MachineStatus> {

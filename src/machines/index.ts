@@ -18,5 +18,4 @@ export {
   ensureBridge,
   gatewayOf,
   type MachineNetwork,
-  removeUnusedBridge,
 } from './network.ts'

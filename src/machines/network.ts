@@ -32,8 +32,10 @@ export async function ensureBridge(
   await command(sys, 'ip', 'link', 'set', bridge, 'up')
 }
 
-/** Takes the bridge away when no machine hangs on it. */
-export async function removeUnusedBridge(sys: Sys, bridge: string): Promise<void> {
+/** Takes away the host's end of a stopped machine's link, and the bridge when no other machine hangs on it. */
+export async function disconnectMachine(sys: Sys, machine: Machine): Promise<void> {
+  const { bridge } = machine
+  await removeLink(sys, machine)
   if (!(await succeeds(sys, 'ip', 'link', 'show', bridge))) return
   const ports = await command(sys, 'ip', '-oneline', 'link', 'show', 'master', bridge)
   if (ports.trim() === '') await command(sys, 'ip', 'link', 'delete', bridge)
@@ -59,8 +61,7 @@ export async function connectMachine(sys: Sys, machine: Machine, netns: string):
   await sys.disk.writeFile(netns, '')
   await command(sys, 'unshare', `--net=${netns}`, 'true')
   const outside = linkName(machine)
-  // The namespace of a launcher that was just killed may still be on its way out.
-  await sys.exec.run('ip', ['link', 'delete', outside])
+  await removeLink(sys, machine)
   await command(sys, 'ip', 'link', 'add', outside, 'type', 'veth', 'peer', 'name', 'host0', 'netns', netns)
   await command(sys, 'ip', 'link', 'set', outside, 'master', machine.bridge, 'up')
   const inside = (...args: readonly string[]) => command(sys, 'nsenter', `--net=${netns}`, 'ip', ...args)
@@ -68,6 +69,11 @@ export async function connectMachine(sys: Sys, machine: Machine, netns: string):
   await inside('addr', 'replace', `${machine.address}/24`, 'dev', 'host0')
   await inside('link', 'set', 'host0', 'up')
   await inside('route', 'replace', 'default', 'via', machine.gateway)
+}
+
+/** The kernel does it too, with the launcher's namespace, but some time after the launcher is gone. */
+async function removeLink(sys: Sys, machine: Machine): Promise<void> {
+  await sys.exec.run('ip', ['link', 'delete', linkName(machine)])
 }
 
 /** The host's end of the machine's link: short, and its own for each machine. */
