@@ -1,6 +1,6 @@
-import { parseAllDocuments } from 'yaml'
+import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml'
 import { type Client, type Fleet, fleetSchema, kindPaths } from '../api/index.ts'
-import { AshlarError } from '../core/index.ts'
+import { AshlarError, type Finding } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError } from './context.ts'
 import { readTextFile } from './files.ts'
@@ -40,25 +40,78 @@ export function addApply({ command, act }: Registrar): void {
     )
 }
 
-/** @throws CliError `resource-invalid`, naming every field that is wrong */
-function parseResources(text: string, file: string): Fleet[] {
-  return parseAllDocuments(text).map((document, index) => {
-    const where = `${file}#${index + 1}`
-    const broken = document.errors[0]
-    if (broken !== undefined) throw new CliError('resource-invalid', broken.message, { where, cause: broken })
-    const parsed = fleetSchema.omit({ status: true }).safeParse(document.toJS({ maxAliasCount: 100 }))
-    if (parsed.success) return fleetSchema.parse(parsed.data)
-    const findings = parsed.error.issues.map((issue) => ({
-      code: issue.code ?? 'invalid',
-      message: issue.message,
-      where: `${where} ${issue.path.join('.')}`,
+/** Every resource in a file of one or more YAML documents. @throws CliError `resource-invalid`, naming every field that is wrong */
+export function parseResources(text: string, file: string): Fleet[] {
+  const lines = new LineCounter()
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
+  const parsed = (Array.isArray(documents) ? documents : []).map((document) =>
+    parseResource(document, (offset) => `${file}:${lines.linePos(offset).line}`),
+  )
+  const findings = parsed.flatMap((item) => (item.is === 'findings' ? item.findings : []))
+  if (parsed.length === 0) findings.push({ code: 'empty', message: 'there is no resource in it' })
+  if (findings.length === 0) return parsed.flatMap((item) => (item.is === 'fleet' ? [item.fleet] : []))
+  throw new CliError('resource-invalid', 'this is nothing that can be applied', {
+    where: file,
+    findings,
+    hint: 'mend these lines; ashlar get fleets --json shows what fleets look like',
+  })
+}
+
+type Parsed =
+  | { readonly is: 'fleet'; readonly fleet: Fleet }
+  | { readonly is: 'findings'; readonly findings: Finding[] }
+
+function parseResource(document: Document.Parsed, placeOf: (offset: number) => string): Parsed {
+  if (document.errors.length > 0) {
+    const findings = document.errors.map(({ message, pos }) => ({
+      code: 'yaml-broken',
+      message,
+      where: placeOf(pos[0]),
     }))
-    throw new CliError('resource-invalid', 'this is not a resource that can be applied', {
-      where,
-      findings,
-      hint: 'kind: Fleet is what can be applied',
+    return { is: 'findings', findings }
+  }
+  const kind: unknown = document.get('kind')
+  const result = fleetSchema.omit({ status: true }).safeParse(document.toJS({ maxAliasCount: 100 }))
+  if (result.success) return { is: 'fleet', fleet: fleetSchema.parse(result.data) }
+  if (isMap(document.contents) && kind !== 'Fleet') {
+    const message = `${kind === undefined ? 'it has no kind' : `its kind is ${JSON.stringify(kind)}`}: only a Fleet can be applied`
+    return {
+      is: 'findings',
+      findings: [{ code: 'kind-unfit', message, where: placeOf(offsetOf(document, ['kind'])) }],
+    }
+  }
+  const findings = result.error.issues.flatMap((issue) => {
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]
+    return unknown.map((key) => {
+      const path = [...issue.path, ...(key === undefined ? [] : [key])]
+      return {
+        code: issue.code ?? 'invalid',
+        message: key === undefined ? wordsOf(issue, document) : `unknown key ${JSON.stringify(key)}`,
+        where: `${placeOf(offsetOf(document, path))} ${path.join('.')}`.trimEnd(),
+      }
     })
   })
+  return { is: 'findings', findings }
+}
+
+interface Issue {
+  readonly code?: string | undefined
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+function wordsOf(issue: Issue, document: Document.Parsed): string {
+  const missing = issue.code === 'invalid_type' && !document.hasIn(issue.path)
+  return missing ? `${String(issue.path.at(-1))} is missing` : issue.message
+}
+
+/** Where the deepest part of `path` that the document has begins. */
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const node: unknown = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range != null) return node.range[0]
+  }
+  return document.contents?.range[0] ?? document.range[0]
 }
 
 async function currentOf(client: Client, name: string): Promise<Fleet | undefined> {

@@ -39,6 +39,7 @@ export class CliError extends AshlarError<
   | 'reference-unknown'
   | 'digest-required'
   | 'file-missing'
+  | 'path-unfit'
   | 'file-exists'
   | 'definition-invalid'
   | 'trust-missing'
@@ -82,9 +83,14 @@ export async function perform(context: Context, json: boolean, run: () => Promis
     return result.exitCode ?? 0
   } catch (error) {
     context.terminal.endProgress()
-    const failure: Failure = toFailure(error)
-    if (json) context.terminal.result(JSON.stringify({ error: failure }, null, 2))
-    context.terminal.error(printFailure(failure, context.terminal.colour))
+    const failure = toFailure(error)
+    reportFailure(context.terminal, failure, json)
     return exitCodeOf(failure)
   }
+}
+
+/** For people on standard error, and with `--json` as the one document on standard output. */
+export function reportFailure(terminal: Terminal, failure: Failure, json: boolean): void {
+  if (json) terminal.result(JSON.stringify({ error: failure }, null, 2))
+  terminal.error(printFailure(failure, terminal.colour))
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { AshlarError, type Finding } from '../core/index.ts'
 
 /** An error as people and programs see it. */
@@ -30,52 +31,97 @@ export function toFailure(error: unknown): Failure {
   return { code: 'internal', message, hint: 'this is a fault in Ashlar: please report it with this text' }
 }
 
+/** What the kernel says, in words, and what to do about it. */
+const systemWords: Readonly<Record<string, Pick<Failure, 'code' | 'message' | 'hint'>>> = {
+  ENOSPC: {
+    code: 'disk-full',
+    message: 'the disk is full; nothing was left half-written',
+    hint: 'see which: df -h; make space and run the command again',
+  },
+  EDQUOT: {
+    code: 'disk-full',
+    message: 'your quota on this disk is used up; nothing was left half-written',
+    hint: 'see how much: quota; make space and run the command again',
+  },
+  EROFS: {
+    code: 'permission-denied',
+    message: 'that disk is read-only',
+    hint: 'choose a place that can be written; ASHLAR_DATA names where Ashlar keeps its own',
+  },
+  ENOENT: {
+    code: 'file-missing',
+    message: 'there is no such file',
+    hint: 'is the path right? ls -l shows it',
+  },
+  ENOTDIR: { code: 'path-unfit', message: 'a part of this path is no folder', hint: 'name another path' },
+}
+
 function systemFailure(error: NodeJS.ErrnoException): Failure {
   const where = error.path === undefined ? {} : { where: error.path }
-  if (error.code === 'ENOSPC')
-    return {
-      code: 'disk-full',
-      message: 'the disk is full; nothing was left half-written',
-      ...where,
-      hint: 'free space and run the command again',
-    }
   if (error.code === 'EACCES' || error.code === 'EPERM')
     return {
       code: 'permission-denied',
-      message: error.message,
+      message: 'this user may not do that',
       ...where,
-      hint: 'run it as root, or as the owner of that path',
+      hint: `see who may: ls -ld ${dirname(error.path ?? '.')}; then run it as that user, or with sudo`,
     }
-  if (error.code === 'ENOENT') return { code: 'file-missing', message: error.message, ...where }
-  return { code: 'system', message: error.message, ...where }
+  const words = systemWords[error.code ?? '']
+  return words === undefined ? { code: 'system', message: error.message, ...where } : { ...words, ...where }
 }
 
 /** After sysexits.h: programs can tell a wrong call from bad input from a missing thing. */
-const exitCodes: Readonly<Record<string, number>> = {
-  usage: 64,
-  'definition-invalid': 65,
-  'digest-malformed': 65,
-  'reference-malformed': 65,
-  'version-malformed': 65,
-  'file-missing': 66,
-  'registry-unreachable': 69,
-  'server-unreachable': 69,
-  'archive-unreachable': 69,
-  'program-missing': 69,
-  'connection-failed': 69,
-  internal: 70,
-  'disk-full': 74,
-  'permission-denied': 77,
-  'root-required': 77,
-  unauthorized: 77,
-  denied: 77,
-  'not-logged-in': 78,
-  interrupted: 130,
-}
+const exitCodes = [
+  { exitCode: 64, meaning: 'the call was wrong', codes: ['usage', 'digest-required'] },
+  {
+    exitCode: 65,
+    meaning: 'a definition, lock, key or name cannot be read',
+    codes: [
+      ...['definition-invalid', 'lock-malformed', 'resource-invalid', 'request-invalid'],
+      ...['digest-malformed', 'reference-malformed', 'version-malformed', 'key-unreadable'],
+    ],
+  },
+  {
+    exitCode: 66,
+    meaning: 'what was named is not there',
+    codes: [
+      ...['file-missing', 'path-unfit', 'definition-missing', 'lock-missing', 'reference-unknown'],
+      ...['resource-unknown', 'machine-unknown', 'fleet-unknown', 'release-unknown', 'rollout-unknown'],
+    ],
+  },
+  {
+    exitCode: 69,
+    meaning: 'a server, archive, port or program cannot be had',
+    codes: [
+      ...['registry-unreachable', 'server-unreachable', 'archive-unreachable', 'connection-failed'],
+      ...['program-missing', 'address-in-use', 'address-unavailable', 'database-in-use'],
+    ],
+  },
+  { exitCode: 70, meaning: 'a fault in Ashlar itself', codes: ['internal'] },
+  { exitCode: 74, meaning: 'the disk is full', codes: ['disk-full'] },
+  {
+    exitCode: 77,
+    meaning: 'this user or token may not',
+    codes: [
+      ...['permission-denied', 'root-required', 'unauthorized', 'denied'],
+      ...['not-authenticated', 'not-allowed'],
+    ],
+  },
+  { exitCode: 78, meaning: 'no server is known here', codes: ['not-logged-in'] },
+  { exitCode: 130, meaning: 'stopped on request', codes: ['interrupted'] },
+] as const satisfies readonly { exitCode: number; meaning: string; codes: readonly string[] }[]
 
 export function exitCodeOf(failure: Failure): number {
-  return exitCodes[failure.code] ?? 1
+  const found = exitCodes.find(({ codes }) => (codes as readonly string[]).includes(failure.code))
+  return found?.exitCode ?? 1
 }
+
+/** What `--help` says of them. */
+export const exitCodesHelp = [
+  'Exit codes:',
+  '  0    done',
+  '  1    refused, failed, or found wanting',
+  ...exitCodes.map(({ exitCode, meaning }) => `  ${String(exitCode).padEnd(3)}  ${meaning}`),
+].join('\n')
 
 /** What, where, why, and the command that mends it. */
 export function printFailure(failure: Failure, colour: boolean): string {

@@ -20,12 +20,12 @@ export function addLogin({ command, act }: Registrar): void {
     )
     .action(
       act<{ tokenFile: string; caFingerprint?: string }>(async (context, [given = ''], options) => {
-        if (!URL.canParse(given)) throw new CliError('usage', `${JSON.stringify(given)} is not a URL`)
-        const url = new URL(given).origin
+        const url = originOf(given)
         const token = (await readTextFile(context, options.tokenFile)).split('\n')[0]?.trim() ?? ''
         if (url.startsWith('https:') && options.caFingerprint === undefined)
           throw new CliError('usage', 'an https server is known by its fingerprint', {
-            hint: 'add --ca-fingerprint',
+            where: url,
+            hint: 'add --ca-fingerprint sha256:…, as ashlar serve printed it',
           })
         const pin = options.caFingerprint
         const ca =
@@ -36,4 +36,12 @@ export function addLogin({ command, act }: Registrar): void {
         return { json: { url, ...(pin !== undefined && { fingerprint: pin }) }, text: `logged in at ${url}` }
       }),
     )
+}
+
+/** @throws CliError `usage` */
+function originOf(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text).origin
+  throw new CliError('usage', `${JSON.stringify(text)} is not the address of a server`, {
+    hint: 'write https://HOST:PORT, or http:// for a server on this host’s loopback',
+  })
 }

@@ -1,10 +1,11 @@
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { noProgress } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import { addApply } from './apply.ts'
 import { addBuild } from './build.ts'
 import { createRegistrar, type Registrar } from './command.ts'
-import { type Context, foldersOf } from './context.ts'
+import { type Context, foldersOf, reportFailure } from './context.ts'
+import { exitCodeOf, exitCodesHelp } from './failure.ts'
 import { addGet } from './get.ts'
 import { addInit } from './init.ts'
 import { addInspect } from './inspect.ts'
@@ -20,6 +21,7 @@ import { addServe } from './serve.ts'
 import { addSign } from './sign.ts'
 import { createTerminal } from './terminal.ts'
 import { addToken } from './token.ts'
+import { usageFailure } from './usage.ts'
 import { addVerify } from './verify.ts'
 import { ashlarVersion } from './version.ts'
 import { addWhy } from './why.ts'
@@ -64,13 +66,27 @@ const program = new Command('ashlar')
   .description('Immutable infrastructure: releases that are built, signed, rolled out, and never modified.')
   .version(ashlarVersion)
   .showSuggestionAfterError()
-  .showHelpAfterError('(ashlar --help lists the commands)')
-  .configureOutput({ writeErr: (text) => terminal.error(text.trimEnd()) })
-  // sysexits.h EX_USAGE, so that a wrong call is not taken for a failed one.
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 64))
+  .addHelpText('after', `\n${exitCodesHelp}`)
+  .configureOutput({ writeErr: (text) => terminal.error(text.trimEnd()), outputError: () => undefined })
+  .exitOverride()
 
 const registrar = createRegistrar(program, context, (code) => {
   process.exitCode = code
 })
 for (const add of commands) add(registrar)
-await program.parseAsync()
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = explain(error)
+}
+
+/** Commander ends this way after --help and --version too; a group without a word after it has shown its help. */
+function explain(error: CommanderError): number {
+  if (error.exitCode === 0) return 0
+  const words = process.argv.slice(2)
+  const failure = usageFailure(error, program, words)
+  if (error.code !== 'commander.help') reportFailure(terminal, failure, words.includes('--json'))
+  return exitCodeOf(failure)
+}

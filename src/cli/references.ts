@@ -38,10 +38,11 @@ async function unknownReference(
   const tags = await repository.tags()
   const known = tags.length === 0 ? '' : `; it has ${tags.slice(-5).join(', ')}`
   return new CliError('reference-unknown', `the local store has no ${text}${known}`, {
+    where: text,
     hint:
       reference.tag === undefined && reference.digest === undefined
         ? `name a tag: ${text}:<tag>`
-        : 'build it with ashlar build',
+        : 'build it with ashlar build FOLDER; ASHLAR_DATA names the store that is looked into',
   })
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { NodeProgress, Rollout } from '../api/index.ts'
 import { shortDigest } from '../core/index.ts'
+import { adviceOn } from './advice.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
 import { requireDigest } from './references.ts'
@@ -130,5 +131,6 @@ function shown(rollout: Rollout): Result {
 function describe({ state, reason }: NodeProgress): string {
   if (reason === undefined) return state
   const lines = (reason.lastLines ?? []).map((line) => `\n    ${line}`).join('')
-  return `${state}: ${reason.message} [${reason.code}]${lines}`
+  const mend = adviceOn(reason)
+  return `${state}: ${reason.message} [${reason.code}]${lines}${mend === undefined ? '' : `\n    mend ${mend}`}`
 }

@@ -38,11 +38,12 @@ export function addServe({ command, act }: Registrar): void {
     .action(
       act<Options>(async (context, _, options) => {
         const passphrase = await readPassphrase(context, options.passphraseFile)
+        const keyText = await readTextFile(context, options.directorKey)
         const server = await startServer({
           sys: context.sys,
           dataFolder: options.data ?? context.folders.server,
           listen: parseListen(options.listen),
-          directorKey: loadPrivateKey(await readTextFile(context, options.directorKey), passphrase),
+          directorKey: loadPrivateKey(keyText, passphrase, options.directorKey),
           ...(options.advertise !== undefined && { advertise: options.advertise }),
           newAdminToken: options.newAdminToken === true,
           onError: (error) => context.terminal.error(printFailure(toFailure(error), context.terminal.colour)),

@@ -53,5 +53,7 @@ async function readKeys(
   passphraseFile?: string,
 ): Promise<PrivateKey[]> {
   const passphrase = await readPassphrase(context, passphraseFile)
-  return Promise.all(files.map(async (file) => loadPrivateKey(await readTextFile(context, file), passphrase)))
+  return Promise.all(
+    files.map(async (file) => loadPrivateKey(await readTextFile(context, file), passphrase, file)),
+  )
 }

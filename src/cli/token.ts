@@ -24,7 +24,7 @@ function addEnrol({ command, act }: Registrar, token: Command): void {
     .option('--ttl <seconds>', 'how long it may be used', '3600')
     .action(
       act<{ label: string[]; ttl: string }>(async (context, [node = ''], { label, ttl }) => {
-        const text = await mintEnrolment(context, node, parseLabels(label), Number(ttl))
+        const text = await mintEnrolment(context, node, parseLabels(label), parseSeconds(ttl))
         return { json: { node, enrolment: text }, text }
       }),
     )
@@ -43,7 +43,7 @@ function addOperator({ command, act }: Registrar, token: Command): void {
     .action(
       act<{ ttl: string }>(async (context, [name = ''], { ttl }) => {
         const { client } = await openSession(context)
-        const answer = await client.createToken({ is: 'operator', name, ttlSeconds: Number(ttl) })
+        const answer = await client.createToken({ is: 'operator', name, ttlSeconds: parseSeconds(ttl) })
         return { json: { name, ...answer }, text: answer.token }
       }),
     )
@@ -64,6 +64,12 @@ export async function mintEnrolment(
     secret: token,
     ...(login.fingerprint !== undefined && { fingerprint: login.fingerprint }),
   })
+}
+
+/** @throws CliError `usage` */
+function parseSeconds(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new CliError('usage', `${JSON.stringify(text)} is no number of seconds`, { hint: 'write --ttl 3600' })
 }
 
 /** @throws CliError `usage` */

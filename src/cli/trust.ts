@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { readDefinition, trustText } from '../build/index.ts'
-import { parseTrustRoot, type TrustRoot } from '../core/index.ts'
+import { AshlarError, parseTrustRoot, type TrustRoot } from '../core/index.ts'
 import { CliError, type Context } from './context.ts'
 import { readTextFile } from './files.ts'
 
@@ -11,7 +11,14 @@ export async function readTrust(context: Context, path: string): Promise<TrustRo
     () => ({ isFile: true }),
   )
   if (isFile) return parseTrustRoot(await readTextFile(context, path), path)
-  const { definition } = await readDefinition(context.sys, path)
+  const { definition } = await readDefinition(context.sys, path).catch((cause: unknown) => {
+    if (!(cause instanceof AshlarError) || cause.code !== 'definition-missing') throw cause
+    throw new CliError('trust-missing', 'no trusted keys were named, and there is no definition here', {
+      where: join(path, 'ashlar.yaml'),
+      hint: 'name whom you believe: --trust FOLDER-OF-A-DEFINITION, or --trust trust.json',
+      cause,
+    })
+  })
   const { trust } = definition.spec
   if (trust !== undefined) return parseTrustRoot(await trustText(context.sys, path, trust), path)
   throw new CliError('trust-missing', 'this definition names no trusted keys', {

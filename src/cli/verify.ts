@@ -31,9 +31,10 @@ export function addVerify({ command, act }: Registrar): void {
         const findings = verdict.findings.map(
           ({ code, message, where }) => `  - ${message} [${code}]${where === undefined ? '' : ` ${where}`}`,
         )
+        const hint = `sign it with a key that is trusted: ashlar sign ${reference} --key FILE`
         return {
-          json: { ok: false, digest, reference, reason: verdict.reason, findings: verdict.findings },
-          text: [`${name} is refused: ${verdict.reason.message}`, ...findings].join('\n'),
+          json: { ok: false, digest, reference, reason: verdict.reason, findings: verdict.findings, hint },
+          text: [`${name} is refused: ${verdict.reason.message}`, ...findings, `  mend ${hint}`].join('\n'),
           exitCode: 1,
         }
       }),

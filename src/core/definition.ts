@@ -165,14 +165,15 @@ export type ParsedDefinition =
 /** Reads the text of an `ashlar.yaml`. Every finding is reported at once, with line and path; nothing is thrown. */
 export function parseDefinition(text: string, file = 'ashlar.yaml'): ParsedDefinition {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  // Its pretty errors repeat the place, and show the text over several lines.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
   if (document.errors.length > 0)
     return {
       is: 'findings',
       findings: document.errors.map((error) => ({
         code: 'yaml-broken',
-        message: error.message.split('\n')[0] ?? error.message,
-        where: `${file}:${error.linePos?.[0].line ?? 1}`,
+        message: error.message,
+        where: `${file}:${lines.linePos(error.pos[0]).line}`,
       })),
     }
   const result = definitionSchema.safeParse(document.toJS({ maxAliasCount: 100 }))

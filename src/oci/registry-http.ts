@@ -30,6 +30,8 @@ export interface RegistryRequest {
 /** Sends requests to one registry and turns what goes wrong into {@link OciError}. */
 export interface RegistryHttp {
   readonly host: string
+  /** `https://host:port` */
+  readonly origin: string
   /** An answer with one of the `expected` statuses. @throws OciError `registry-unreachable`, `unauthorized`, `denied`, `tag-immutable`, `registry-failed` */
   send(request: RegistryRequest, expected: readonly number[]): Promise<HttpResponse>
   /** Reads what is left of an answer, so that the connection can be used again. */
@@ -68,26 +70,27 @@ export function registryHttp(net: Sys['net'], options: RemoteOptions): RegistryH
     }
     throw await refusal(response, request, url)
   }
-  return { host: base.host, send, finish }
+  return { host: base.host, origin: base.origin, send, finish }
 }
 
 async function reach(net: Sys['net'], url: URL, request: HttpRequest): Promise<HttpResponse> {
   try {
     return await net.request(request)
   } catch (cause) {
-    throw asUnreachable(cause, url.host)
+    throw asUnreachable(cause, url.origin)
   }
 }
 
 /** What the network threw, as one error; what a caller's own stream threw stays itself. */
-export function asUnreachable(cause: unknown, host: string): unknown {
+export function asUnreachable(cause: unknown, origin: string): unknown {
   if (cause instanceof AshlarError && cause.cause instanceof OciError) return cause.cause
   if (cause instanceof OciError) return cause
   const why = cause instanceof Error ? cause.message : String(cause)
+  const { host } = new URL(origin)
   return new OciError('registry-unreachable', `the registry ${host} cannot be reached: ${why}`, {
     where: host,
     cause,
-    hint: `is it running, and is the address right? Try: curl -k https://${host}/v2/`,
+    hint: `is it running, and is the address right? Try: curl -ki ${origin}/v2/ and run the command again; what has arrived stays`,
   })
 }
 

@@ -52,7 +52,7 @@ async function* resuming(
       }
       return
     } catch (error) {
-      const cut = asUnreachable(error, http.host)
+      const cut = asUnreachable(error, http.origin)
       if (position - begun >= resumeProgressBytes) failures = 0
       const passing = cut instanceof OciError && cut.code === 'registry-unreachable'
       if (!passing || ++failures > resumesMax) throw cut

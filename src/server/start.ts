@@ -57,8 +57,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     // SQLite makes the content of its files durable; that they are in this folder is ours to see to.
     await sys.disk.syncFolder(dataFolder)
-    const adminToken = await makeAdminToken(options, store)
     const served = await serve(options, { store, content, ...(tls && { tls }) })
+    // After listening: a start that fails, on a port in use for instance, must not use up the one showing of the token.
+    const adminToken = await makeAdminToken(options, store).catch(async (error: unknown) => {
+      await served.close()
+      throw error
+    })
     return {
       url: `${tls === undefined ? 'http' : 'https'}://${bracketed(hosts[0] ?? listen.host)}:${served.port}`,
       ...(tls && { authority: { pem: tls.authority, fingerprint: tls.fingerprint } }),

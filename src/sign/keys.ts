@@ -56,12 +56,12 @@ export function generateKeyPair(kind: KeyKind = 'ed25519', passphrase?: string):
 }
 
 /**
- * Reads a PKCS#8 PEM.
+ * Reads a PKCS#8 PEM. `where` is the file that it was read from, for who has to mend it.
  * @throws SignError `key-unreadable`, `key-kind-unsupported`, `passphrase-missing`, `passphrase-wrong`
  */
-export function loadPrivateKey(pem: string, passphrase?: string): PrivateKey {
-  const key = readPrivateKey(pem, passphrase)
-  const kind = kindOf(key)
+export function loadPrivateKey(pem: string, passphrase?: string, where?: string): PrivateKey {
+  const key = readPrivateKey(pem, passphrase, where)
+  const kind = kindOf(key, where)
   const publicKey = createPublicKey(key)
   return {
     kind,
@@ -72,29 +72,37 @@ export function loadPrivateKey(pem: string, passphrase?: string): PrivateKey {
 }
 
 // The causes that OpenSSL gives name its own routines, never the key or the passphrase.
-function readPrivateKey(pem: string, passphrase: string | undefined): KeyObject {
+function readPrivateKey(pem: string, passphrase?: string, where?: string): KeyObject {
   const encrypted = pem.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')
   if (encrypted && passphrase === undefined)
-    throw new SignError('passphrase-missing', 'the private key is encrypted and no passphrase was given')
+    throw new SignError('passphrase-missing', 'the private key is encrypted and no passphrase was given', {
+      where,
+      hint: 'put the passphrase into a file and name it: --passphrase-file FILE',
+    })
   try {
     return createPrivateKey({ key: pem, format: 'pem', ...(encrypted && { passphrase }) })
   } catch (cause) {
     if (encrypted)
-      throw new SignError('passphrase-wrong', 'the passphrase does not open the private key', { cause })
+      throw new SignError('passphrase-wrong', 'the passphrase does not open the private key', {
+        where,
+        hint: 'the first line of another file: --passphrase-file FILE',
+        cause,
+      })
     throw new SignError('key-unreadable', 'this is not a private key in PEM form', {
-      hint: 'make one with: ashlar key new',
+      where,
+      hint: 'make one with: ashlar key new PATH',
       cause,
     })
   }
 }
 
-function kindOf(key: KeyObject): KeyKind {
+function kindOf(key: KeyObject, where?: string): KeyKind {
   if (key.asymmetricKeyType === 'ed25519') return 'ed25519'
   if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ecdsa-p256'
   throw new SignError(
     'key-kind-unsupported',
     `a key of kind ${key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType} cannot sign here: use Ed25519 or ECDSA P-256`,
-    { hint: 'make one with: ashlar key new' },
+    { where, hint: 'make one with: ashlar key new PATH' },
   )
 }
 

@@ -97,10 +97,19 @@ function peerCertificates(host: string, port: number, timeoutMs: number): Promis
       reject(
         cause instanceof SysError
           ? cause
-          : new SysError('connection-failed', `no TLS with ${host}:${port}: ${cause.message}`, { cause }),
+          : new SysError('connection-failed', `no TLS with ${host}:${port}: ${tlsFault(cause)}`, {
+              cause,
+              where: `${host}:${port}`,
+              hint: `see what answers there: openssl s_client -connect ${host}:${port}`,
+            }),
       ),
     )
   })
+}
+
+/** OpenSSL's own words for an answer in another protocol name its source files. */
+function tlsFault(cause: NodeJS.ErrnoException): string {
+  return cause.code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'what answers there is no TLS' : cause.message.trim()
 }
 
 function pemOf(der: Buffer): string {
@@ -157,7 +166,16 @@ function listenError(options: ListenOptions, cause: NodeJS.ErrnoException): SysE
       where,
       hint: `find it with ss -ltnp 'sport = :${options.port}', or choose another address with --listen`,
     })
-  return new SysError('address-unavailable', `cannot listen on ${where}: ${cause.message}`, { cause, where })
+  return new SysError('address-unavailable', `cannot listen on ${where}: ${listenFault(cause)}`, {
+    cause,
+    where,
+    hint: 'list the addresses of this host with: ip -brief address; then choose one of them with --listen',
+  })
+}
+
+function listenFault({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRNOTAVAIL') return 'this host has no such address'
+  return code === 'EACCES' ? 'ports this low are for root alone' : message
 }
 
 function close(server: http.Server | https.Server, graceMs: number): Promise<void> {

@@ -62,9 +62,16 @@ function objection(
   claims: AssignmentClaims,
   { node, last, now }: Pick<Parameters<typeof judgeAssignment>[0], 'node' | 'last' | 'now'>,
 ): Reason | undefined {
-  if (claims.node !== node.name) return { code: 'assignment-other-node', message: `it is for ${claims.node}` }
+  if (claims.node !== node.name)
+    return {
+      code: 'assignment-other-node',
+      message: `the order is for ${claims.node}, and this is ${node.name}`,
+    }
   if (claims.nodeKey !== node.keyDigest)
-    return { code: 'assignment-other-node', message: 'it is for a machine of this name with another key' }
+    return {
+      code: 'assignment-other-node',
+      message: `the order is for a machine named ${node.name} that has another key`,
+    }
   if (last !== undefined && !isHigher(claims.order, last))
     return {
       code: 'assignment-replayed',
@@ -73,12 +80,12 @@ function objection(
   if (now > claims.beginUntil)
     return {
       code: 'assignment-late',
-      message: `it had to be begun by ${new Date(claims.beginUntil).toISOString()}`,
+      message: `the order had to be begun by ${new Date(claims.beginUntil).toISOString()}`,
     }
   if (claims.issuedAt > now + limits.issuedAheadMsMax)
     return {
       code: 'assignment-from-future',
-      message: `it was issued ${Math.round((claims.issuedAt - now) / 3_600_000)} hours ahead of this node's clock`,
+      message: `the order was issued ${Math.round((claims.issuedAt - now) / 3_600_000)} hours ahead of this node's clock`,
     }
   return undefined
 }
