@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest'
+import type { ProgressEvent } from '../core/index.ts'
+import { realSys } from '../sys/index.ts'
+import { createTerminal, describe as describeProgress } from './terminal.ts'
+
+/** A terminal with its two streams, on a clock that stands until it is moved. */
+function fixture(options: { tty?: boolean; columns?: number; environment?: Record<string, string> } = {}) {
+  const out: string[] = []
+  const err: string[] = []
+  const at = { ms: 0 }
+  const terminal = createTerminal(
+    {
+      out: { write: (text) => out.push(text) },
+      err: {
+        write: (text) => err.push(text),
+        isTTY: options.tty ?? false,
+        ...(options.columns !== undefined && { columns: options.columns }),
+      },
+    },
+    { ...realSys.clock, monotonicMs: () => at.ms },
+    options.environment ?? {},
+  )
+  return { terminal, out, err, at }
+}
+const bytes = (done: number, total = 10_000_000): ProgressEvent => ({
+  step: 'fetch',
+  done,
+  total,
+  unit: 'bytes',
+})
+
+describe('results and errors', () => {
+  test('go to streams of their own, each with its line end', () => {
+    const { terminal, out, err } = fixture()
+    terminal.result('{}')
+    terminal.error('no')
+    terminal.note('by the way')
+    expect([out, err]).toEqual([['{}\n'], ['no\n', 'by the way\n']])
+  })
+
+  test('an empty result writes nothing', () => {
+    const { terminal, out } = fixture()
+    terminal.result('')
+    expect(out.join('')).toBe('')
+  })
+
+  test.each([
+    ['on a terminal there is colour', { tty: true }, true],
+    ['in a file there is none', { tty: false }, false],
+    ['NO_COLOR is obeyed, empty too', { tty: true, environment: { NO_COLOR: '' } }, false],
+    ['a terminal that cannot has none', { tty: true, environment: { TERM: 'dumb' } }, false],
+  ])('%s', (_, options, colour) => {
+    expect(fixture(options).terminal.colour).toBe(colour)
+  })
+})
+
+describe('progress in a file', () => {
+  test('is one line for each step that ended', () => {
+    const { terminal, out, err, at } = fixture()
+    for (const done of [0, 5_000_000, 10_000_000]) {
+      at.ms += 1_000
+      terminal.progress(bytes(done))
+    }
+    terminal.progress({ step: 'pack', done: 1, total: 1, unit: 'items' })
+    expect(err).toEqual(['fetch  100 %  10.0/10.0 MB  5.0 MB/s  2.0 s\n', 'pack  100 %  0.0 s\n'])
+    expect(out).toEqual([])
+  })
+})
+
+describe('progress on a terminal', () => {
+  test('draws over its own line, not too often, and leaves it at the end', () => {
+    const { terminal, err, at } = fixture({ tty: true })
+    terminal.progress(bytes(0))
+    at.ms = 50
+    terminal.progress(bytes(1_000_000))
+    at.ms = 1_000
+    terminal.progress(bytes(2_000_000))
+    at.ms = 1_001
+    terminal.progress(bytes(10_000_000))
+    expect(err).toEqual([
+      '\r\u001b[Kfetch  0 %  0.0/10.0 MB',
+      '\r\u001b[Kfetch  20 %  2.0/10.0 MB  2.0 MB/s  4 s left',
+      '\r\u001b[Kfetch  100 %  10.0/10.0 MB  10.0 MB/s  1.0 s',
+      '\n',
+    ])
+  })
+
+  test('never fills the last column, so that no line wraps', () => {
+    const { terminal, err } = fixture({ tty: true, columns: 12 })
+    terminal.progress(bytes(5_000_000))
+    expect(err.join('').replace('\r\u001b[K', '')).toHaveLength(11)
+  })
+
+  test('a note, and another step, do not stand in the middle of a line', () => {
+    const { terminal, err, at } = fixture({ tty: true })
+    terminal.progress(bytes(1))
+    terminal.note('node-1: confirmed')
+    at.ms = 1_000
+    terminal.progress(bytes(2))
+    at.ms = 2_000
+    terminal.progress({ step: 'pack', done: 1, unit: 'items' })
+    terminal.endProgress()
+    terminal.endProgress()
+    const lines = err.join('').split('\n')
+    expect(lines.map((line) => line.replace('\r\u001b[K', '').split(' ')[0])).toEqual([
+      ...['fetch', 'node-1:', 'fetch', 'pack', ''],
+    ])
+  })
+})
+
+test.each([
+  ['an unknown total', { step: 's', done: 3_000_000, unit: 'bytes' }, 's  3.0 MB  3.0 MB/s'],
+  ['items are counted', { step: 's', done: 3, total: 12, unit: 'items' }, 's  25 %  3/12  3 s left'],
+  ['one item is not worth counting', { step: 's', done: 1, total: 1, unit: 'items' }, 's  100 %  1.0 s'],
+  ['nothing to do is done', { step: 's', done: 0, total: 0, unit: 'bytes' }, 's  0.0/0.0 MB  1.0 s'],
+] satisfies [string, ProgressEvent, string][])('%s', (_, event, text) => {
+  expect(describeProgress(event, 1_000)).toBe(text)
+})
+
+test('what was there before the step began does not count as speed', () => {
+  expect(describeProgress(bytes(6_000_000), 1_000, 5_000_000)).toContain('1.0 MB/s  4 s left')
+})
