@@ -1,8 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Disk } from './sys.ts'
-
-let writes = 0
 
 export const realDisk: Disk = { ...fs, writeDurably, syncFolder }
 
@@ -11,8 +10,8 @@ async function writeDurably(
   content: Uint8Array | string,
   options: { readonly mode?: number } = {},
 ): Promise<void> {
-  // The number keeps two writers in this process apart, the pid two processes.
-  const temporary = `${path}.${process.pid}.${++writes}.tmp`
+  // Drawn by lot: a process number comes again (a launcher's is always 1), and what a kill left would be in the way.
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
   try {
     const file = await fs.open(temporary, 'wx', options.mode ?? 0o644)
     try {
