@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -14,6 +14,7 @@ import {
   readSeal,
   removeEntry,
   renameEntry,
+  requireFolders,
   sealSlot,
   slotsOf,
   trialEntry,
@@ -93,6 +94,25 @@ describe("a node's disk folder", () => {
     await putEntry(disk, root, markBad(trialEntry(4, release)), { slot: 'a', release })
     writeFileSync(join(root, diskPath.why(4)), '{')
     expect((await readDiskFolder(disk, root)).entries[0]?.why?.code).toBe('reason-unreadable')
+  })
+
+  test('a new entry begins without the reason that an earlier one of its number left behind', async () => {
+    await writeWhy(disk, root, 4, { code: 'health-check-failed', message: 'another release did not answer' })
+    await putEntry(disk, root, trialEntry(4, release), { slot: 'b', release })
+    expect((await readDiskFolder(disk, root)).entries[0]?.why).toBeUndefined()
+  })
+
+  test.each([
+    ['esp/ashlar', 'a link'],
+    ['launcher', 'missing'],
+    ['esp/EFI', 'a file'],
+  ])('%s that is %s is no folder of a disk', async (path, is) => {
+    mkdirSync(join(root, diskPath.talk))
+    await expect(requireFolders(disk, root)).resolves.toBeUndefined()
+    rmSync(join(root, path), { recursive: true })
+    if (is === 'a link') symlinkSync(root, join(root, path))
+    if (is === 'a file') writeFileSync(join(root, path), '')
+    await expect(requireFolders(disk, root)).rejects.toMatchObject({ code: 'folder-malformed' })
   })
 
   test('a slot is whole from its seal on, and never half', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   AshlarError,
   type Digest,
@@ -15,7 +15,7 @@ import { type BootEntry, parseEntryName, printEntryName } from './boot-entry.ts'
 import { diskPath } from './paths.ts'
 import type { SlotEntry } from './slots.ts'
 
-export class DiskError extends AshlarError<'entry-gone'> {}
+export class DiskError extends AshlarError<'entry-gone' | 'folder-malformed'> {}
 
 /** What a node's disk folder holds, as {@link slotsOf} takes it. */
 export interface DiskFolder {
@@ -52,13 +52,30 @@ export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFold
   return { entries: entries.filter((entry) => entry !== undefined), held }
 }
 
-/** Puts an entry in place: written whole under a name that no boot loader reads, then renamed. The commit point. */
+/**
+ * Every folder of a disk is a folder, and no link that leads elsewhere: a launcher writes there as root of the host, and
+ * the node can exchange what lies there. @throws DiskError `folder-malformed`
+ */
+export async function requireFolders(disk: Disk, root: string): Promise<void> {
+  for (const path of ['esp', dirname(diskPath.entries), diskPath.entries, diskPath.kept, diskPath.talk]) {
+    const where = join(root, path)
+    if ((await whenThere(disk.lstat(where)))?.isDirectory() !== true)
+      throw new DiskError('folder-malformed', `${path} on the node's disk is no folder`, { where })
+  }
+}
+
+/**
+ * Puts an entry in place: written whole under a name that no boot loader reads, then renamed. The commit point. A kill
+ * may have left the reason of an earlier entry of this number: it would condemn the new one, and goes first.
+ */
 export async function putEntry(
   disk: Disk,
   root: string,
   entry: BootEntry,
   content: { readonly slot: SlotName; readonly release: Digest },
 ): Promise<void> {
+  await disk.rm(join(root, diskPath.why(entry.install)), { force: true })
+  await disk.syncFolder(join(root, diskPath.kept))
   await disk.writeDurably(join(root, diskPath.entry(printEntryName(entry))), `${JSON.stringify(content)}\n`)
 }
 
@@ -141,12 +158,13 @@ function fields(text: string): Partial<Record<string, unknown>> {
   }
 }
 
-/** The result, or undefined where the file or folder is not there. */
+/** The result, or undefined where there is no such file or folder. */
 async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined
     throw error
   }
 }

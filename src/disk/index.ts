@@ -19,6 +19,7 @@ export {
   readSeal,
   removeEntry,
   renameEntry,
+  requireFolders,
   type SealFiles,
   sealSlot,
   writeWhy,
