@@ -48,6 +48,7 @@ export class CliError extends AshlarError<
   | 'release-refused'
   | 'resource-invalid'
   | 'resource-unknown'
+  | 'record-invalid'
   | 'timed-out'
 > {
   readonly findings: readonly Finding[]

@@ -89,13 +89,13 @@ async function repositoryOf(client: Client, digest: Digest): Promise<string> {
   })
 }
 
-/** What was measured before this boot is what the release's document names. */
+/** What the node says was measured before this boot, and whether the release's document names just that. */
 function rootLink({ node, release }: Material): Link {
   const running = node.status.observed?.running
   const wanted = Object.values(release.document.disks).map((disk) => disk.root.digest)
   const value = `${running?.root} measured by ${running?.measuredBy}`
   return running !== undefined && wanted.includes(running.root)
-    ? { what: 'root', value, is: 'proved' }
+    ? { what: 'root', value, is: 'reported' }
     : { what: 'root', value, is: 'broken', why: `the release's document names ${wanted.join(', ')}` }
 }
 
@@ -169,14 +169,16 @@ function sourceLinks({ release, bundles, trust }: Material): Link[] {
   ]
 }
 
+/** One statement must name both: a commit from one and the lock from another would prove nothing. */
 function commitLink(statements: readonly Statement[], { lock }: ReleaseDocument): Link {
-  const found = statements.flatMap(({ predicate }) => dependenciesOf(predicate))
-  const commit = found.find(({ digest }) => digest?.gitCommit !== undefined)
+  const sources = statements.map(({ predicate }) => dependenciesOf(predicate))
+  const source = sources.find((all) => all.some(({ digest }) => `sha256:${digest?.sha256}` === lock))
+  const commit = (source ?? sources.flat()).find(({ digest }) => digest?.gitCommit !== undefined)
   if (commit === undefined) return { what: 'commit', value: 'no signed provenance names one', is: 'absent' }
   const value = `${commit.digest?.gitCommit}${commit.annotations?.dirty === true ? ' with uncommitted changes' : ''}`
-  return found.some(({ digest }) => `sha256:${digest?.sha256}` === lock)
-    ? { what: 'commit', value, is: 'proved' }
-    : { what: 'commit', value, is: 'broken', why: 'its provenance speaks of another lock' }
+  return source === undefined
+    ? { what: 'commit', value, is: 'broken', why: 'its provenance speaks of another lock' }
+    : { what: 'commit', value, is: 'proved' }
 }
 
 interface Dependency {
@@ -190,17 +192,20 @@ function dependenciesOf(predicate: unknown): readonly Dependency[] {
   return Array.isArray(found) ? (found as Dependency[]) : []
 }
 
+/** `ok` when no link is broken and none is missing: what nobody ordered, or came from nowhere, is not proved. */
 function result(node: Node, links: readonly Link[]): Result {
-  const ok = links.every((link) => link.is !== 'broken')
+  const broken = links.some((link) => link.is === 'broken')
+  const missing = links.filter((link) => link.is === 'absent').map(({ what }) => what)
+  const ok = !broken && missing.length === 0
   const mark = { proved: '✓', reported: '·', absent: '-', broken: '✗' }
   const lines = links.map(
     ({ what, value, is, why }) =>
       `${mark[is]} ${what.padEnd(10)} ${value}${why === undefined ? '' : `: ${why}`}`,
   )
-  const head = `${node.metadata.name} runs what it was told to run: ${ok ? 'yes' : 'NO'}`
+  const answer = broken ? 'NO' : ok ? 'yes' : `not proved, there is no ${missing.join(', no ')}`
   return {
     json: { node: node.metadata.name, ok, links },
-    text: [head, ...lines].join('\n'),
+    text: [`${node.metadata.name} runs what it was told to run: ${answer}`, ...lines].join('\n'),
     ...(!ok && { exitCode: 1 }),
   }
 }

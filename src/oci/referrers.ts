@@ -1,4 +1,4 @@
-import { type Digest, mediaType } from '../core/index.ts'
+import { AshlarError, type Digest, mediaType } from '../core/index.ts'
 import { putBlob, putEmptyConfig } from './assemble-release.ts'
 import { OciError } from './errors.ts'
 import { bundleBytesMax, bundlesMax } from './limits.ts'
@@ -40,22 +40,37 @@ export async function attachBundle(
 }
 
 /**
- * The Sigstore bundles attached to a release. They are claims: whoever may push can attach anything, and only a
- * signature inside makes one worth something. @throws OciError `content-too-large` when there are too many to look at
+ * The Sigstore bundles attached to a release, the first {@link bundlesMax} of them. They are claims: whoever may push can
+ * attach anything, and only a signature inside makes one worth something. What is damaged, or no bundle, is passed
+ * over, so that it cannot hide the good ones.
  */
 export async function bundlesOf(repository: Repository, release: Digest): Promise<readonly Uint8Array[]> {
   const referrers = await repository.referrers(release, mediaType.bundle)
-  if (referrers.length > bundlesMax)
-    throw new OciError('content-too-large', `${release} has more than ${bundlesMax} bundles`, {
-      where: repository.name,
-    })
   const bundles: Uint8Array[] = []
-  for (const { digest } of referrers) {
-    const bytes = (await repository.manifest(digest))?.bytes
-    const [layer, ...more] = bytes === undefined ? [] : parseManifest(bytes).layers
-    // Others may attach what they like under this type; what is not one bundle is none.
-    if (layer?.mediaType !== mediaType.bundle || more.length > 0 || layer.size > bundleBytesMax) continue
-    bundles.push(await collect(repository.blobs.read(layer.digest), bundleBytesMax))
+  for (const { digest } of referrers.slice(0, bundlesMax)) {
+    try {
+      const bundle = await bundleIn(repository, digest)
+      if (bundle !== undefined) bundles.push(bundle)
+    } catch (error) {
+      if (!(error instanceof AshlarError) || !unfit.has(error.code)) throw error
+    }
   }
   return bundles
 }
+
+async function bundleIn(repository: Repository, digest: Digest): Promise<Uint8Array | undefined> {
+  const bytes = (await repository.manifest(digest))?.bytes
+  const [layer, ...more] = bytes === undefined ? [] : parseManifest(bytes).layers
+  if (layer?.mediaType !== mediaType.bundle || more.length > 0 || layer.size > bundleBytesMax)
+    return undefined
+  return await collect(repository.blobs.read(layer.digest), bundleBytesMax)
+}
+
+/** Codes of content that is not what its name promises; asking again changes nothing. */
+const unfit: ReadonlySet<string> = new Set([
+  'manifest-invalid',
+  'blob-unknown',
+  'digest-mismatch',
+  'size-mismatch',
+  'content-too-large',
+])

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
@@ -170,6 +170,24 @@ describe('bundles', () => {
       },
     })
     expect(await attachBundle(repository, release, bundle, predicateType.signature)).toBe(digest)
+    expect((await bundlesOf(repository, release)).map((b) => Buffer.from(b))).toEqual([bundle])
+  })
+
+  test('are found beside what is damaged, and beside what is none', async () => {
+    const subject = { mediaType: mediaType.index, digest: release, size: (await text(release)).length }
+    const junk = {
+      schemaVersion: 2,
+      mediaType: mediaType.index,
+      artifactType: mediaType.bundle,
+      manifests: [],
+      subject,
+    }
+    await repository.putManifest(new TextEncoder().encode(JSON.stringify(junk)), mediaType.index)
+    const other = Buffer.from('{"another":"bundle"}')
+    await attachBundle(repository, release, other, predicateType.signature)
+    writeFileSync(store.blobs.path(digestOf(other)), Buffer.alloc(other.length))
+    await attachBundle(repository, release, bundle, predicateType.signature)
+    expect(await repository.referrers(release, mediaType.bundle)).toHaveLength(3)
     expect((await bundlesOf(repository, release)).map((b) => Buffer.from(b))).toEqual([bundle])
   })
 
