@@ -188,7 +188,8 @@ function updateError(stderr: string): BuildError {
       'archive-key-unknown',
       `the archive is signed by none of the known keys: ${firstError(stderr)}`,
       {
-        hint: 'install debian-archive-keyring, or name mirrors of Debian in spec.base.mirrors',
+        where: archiveIn(stderr),
+        hint: 'apt-get install debian-archive-keyring, or name mirrors of Debian in spec.base.mirrors',
       },
     )
   if (/Hash Sum mismatch|File has unexpected size|Clearsigned file/i.test(stderr))
@@ -196,12 +197,19 @@ function updateError(stderr: string): BuildError {
       'archive-invalid',
       `the archive contradicts its own signature: ${firstError(stderr)}`,
       {
+        where: archiveIn(stderr),
         hint: 'the mirror may be in the middle of an update: try again in some minutes',
       },
     )
   return new BuildError('archive-unreachable', `cannot read the archive: ${firstError(stderr)}`, {
+    where: archiveIn(stderr),
     hint: 'check the network and the mirrors, then try again',
   })
+}
+
+/** The address that apt complains of, where it names one. */
+function archiveIn(stderr: string): string | undefined {
+  return /https?:\/\/[^\s'"]+/.exec(firstError(stderr))?.[0]
 }
 
 function firstError(stderr: string): string {

@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { realSys } from '../sys/index.ts'
 import { type TestServer, testServer } from '../testing/index.ts'
 import { parseResources } from './apply.ts'
 import { type CommandFixture, commandFixture } from './command-fixture.ts'
@@ -57,17 +59,19 @@ describe('a file of resources', () => {
 describe('ashlar apply', () => {
   let server: TestServer
   let cli: CommandFixture
+  let folder: string
   beforeAll(async () => {
     server = await testServer()
-    cli = commandFixture()
+    folder = mkdtempSync(join(tmpdir(), 'ashlar-apply-'))
+    cli = commandFixture(realSys, folder)
     await cli.login(server.url, server.adminToken)
   })
   afterAll(async () => {
-    cli.close()
+    rmSync(folder, { recursive: true })
     await server.close()
   })
   const apply = async (text: string, ...more: string[]) => {
-    const file = join(cli.folder, 'fleet.yaml')
+    const file = join(folder, 'fleet.yaml')
     writeFileSync(file, text)
     return cli.run('apply', '-f', file, ...more)
   }

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { noProgress } from '../core/index.ts'
-import { realSys } from '../sys/index.ts'
+import type { Sys } from '../sys/index.ts'
 import { type Context, foldersOf } from './context.ts'
 import { createProgram } from './program.ts'
 import { keepLogin } from './session.ts'
@@ -14,32 +11,28 @@ export interface Ran {
   readonly stderr: string
 }
 
-/** The commands in this process, on a data folder of their own: what `bin/ashlar` does, without its half second. */
+/** The commands in this process, on the data folder that a test gives: what `bin/ashlar` does, without its half second. */
 export interface CommandFixture {
-  readonly folder: string
   readonly context: Context
   run(...words: string[]): Promise<Ran>
   login(url: string, token: string): Promise<void>
-  close(): void
 }
 
-export function commandFixture(): CommandFixture {
-  const folder = mkdtempSync(join(tmpdir(), 'ashlar-cli-'))
+export function commandFixture(sys: Sys, folder: string): CommandFixture {
   const written = { out: '', err: '' }
   const terminal = createTerminal(
     {
       out: { write: (text) => (written.out += text) },
       err: { write: (text) => (written.err += text) },
     },
-    realSys.clock,
+    sys.clock,
     {},
   )
   const context: Context = {
-    ...{ sys: realSys, environment: {}, terminal, progress: noProgress, user: process.geteuid?.() ?? -1 },
+    ...{ sys, environment: {}, terminal, progress: noProgress, user: process.geteuid?.() ?? -1 },
     ...{ folders: foldersOf({ ASHLAR_DATA: folder }), signal: new AbortController().signal },
   }
   return {
-    folder,
     context,
     async run(...words) {
       Object.assign(written, { out: '', err: '' })
@@ -51,6 +44,5 @@ export function commandFixture(): CommandFixture {
       return { exitCode, stdout: written.out, stderr: written.err }
     },
     login: (url, token) => keepLogin(context, { url, token }),
-    close: () => rmSync(folder, { recursive: true }),
   }
 }

@@ -1,21 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestFromHex } from '../core/index.ts'
+import { realSys } from '../sys/index.ts'
 import { fleetOf, type TestNode, type TestServer, testServer } from '../testing/index.ts'
 import { type CommandFixture, commandFixture } from './command-fixture.ts'
 
 describe('ashlar get', () => {
   let server: TestServer
   let cli: CommandFixture
+  let folder: string
   let node: TestNode
   beforeAll(async () => {
     server = await testServer()
-    cli = commandFixture()
+    folder = mkdtempSync(join(tmpdir(), 'ashlar-get-'))
+    cli = commandFixture(realSys, join(folder, 'mine'))
     await cli.login(server.url, server.adminToken)
     node = await server.enrol('node-1', { role: 'gateway', site: 'a' })
     await server.client.apply(fleetOf('gateways', { role: 'gateway' }, [{ count: 1 }]))
   })
   afterAll(async () => {
-    cli.close()
+    rmSync(folder, { recursive: true })
     await server.close()
   })
 
@@ -70,12 +76,11 @@ describe('ashlar get', () => {
       69,
       expect.stringMatching(/\[server-unreachable\]\n.*\n {2}mend .*ashlar serve/),
     ])
-    const fresh = commandFixture()
+    const fresh = commandFixture(realSys, join(folder, 'fresh'))
     expect(await fresh.run('get', 'nodes')).toMatchObject({
       exitCode: 78,
       stderr: expect.stringContaining('mend ashlar login'),
     })
-    fresh.close()
     expect(stderr).not.toContain(server.adminToken)
   })
 })

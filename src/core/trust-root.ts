@@ -33,14 +33,16 @@ export class TrustRootError extends AshlarError<'trust-root-malformed'> {}
 
 /** @throws TrustRootError `trust-root-malformed`, naming every field that is wrong. */
 export function parseTrustRoot(text: string, where = 'trust.json'): TrustRoot {
+  const hint =
+    'ashlar build puts one at /usr/lib/ashlar/trust.json of an image; the folder of its definition does as well'
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw new TrustRootError('trust-root-malformed', 'the trust root is not JSON', { where, cause })
+    throw new TrustRootError('trust-root-malformed', 'the trust root is not JSON', { where, hint, cause })
   }
   const result = trustRootSchema.safeParse(value)
   if (result.success) return result.data
   const why = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
-  throw new TrustRootError('trust-root-malformed', `the trust root is malformed: ${why}`, { where })
+  throw new TrustRootError('trust-root-malformed', `the trust root is malformed: ${why}`, { where, hint })
 }

@@ -82,7 +82,20 @@ async function copyBlob(
 ): Promise<void> {
   if ((await to.blobs.stat(blob.digest)) !== undefined) return advance(blob.size)
   // Unchecked from there: whoever writes a blob compares its digest, and once is enough.
-  await to.blobs.write(blob.digest, blob.size, counted(from.blobs.readFrom(blob.digest, 0), advance))
+  const content = counted(from.blobs.readFrom(blob.digest, 0), advance)
+  await to.blobs.write(blob.digest, blob.size, content).catch((cause: unknown) => {
+    throw cause instanceof OciError ? blamed(cause, `${from.name}@${blob.digest}`) : cause
+  })
+}
+
+/** Where the content was written to is gone by now, and not to blame: where it came from is. */
+function blamed(error: OciError, where: string): OciError {
+  if (error.code !== 'digest-mismatch' && error.code !== 'size-mismatch') return error
+  const hint =
+    'that copy was damaged or exchanged: ashlar push it anew, under another version, from where it is good'
+  return new OciError(error.code, `a blob is not what the release names: ${error.message}`, {
+    ...{ where, hint, cause: error },
+  })
 }
 
 async function* counted(

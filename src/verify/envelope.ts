@@ -96,7 +96,10 @@ export function isEnough(signers: readonly Digest[], threshold: number): boolean
 export function tooFew(signers: number, threshold: number): Reason {
   return {
     code: signers === 0 ? 'signature-missing' : 'signatures-too-few',
-    message: `${signers} of the ${threshold} signatures that the trust root asks for`,
+    message:
+      signers === 0
+        ? 'no key that the trust root names has signed it'
+        : `only ${signers} of the ${threshold} signatures that the trust root asks for`,
   }
 }
 

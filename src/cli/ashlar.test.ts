@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openContentStore } from '../oci/index.ts'
+import { realSys } from '../sys/index.ts'
+import { releaseFixture, testServer } from '../testing/index.ts'
+import { commandFixture, type Ran } from './command-fixture.ts'
+import { createProgram } from './program.ts'
+
+const ashlarProgram = resolve(import.meta.dirname, '../../bin/ashlar')
+/** Of Debian's user nobody and its group: someone who owns nothing. */
+const nobody = { uid: 65_534, gid: 65_534 }
+/** A clone below a closed home folder is one that nobody can run. */
+const nobodyMayRun = process.geteuid?.() === 0 && spawnSync(ashlarProgram, ['--version'], nobody).status === 0
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ashlar-bin-'))
+  chmodSync(folder, 0o777)
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Options {
+  readonly data?: string
+  readonly user?: typeof nobody
+}
+
+function start(words: readonly string[], { data = 'data', user }: Options = {}): ChildProcess {
+  return spawn(ashlarProgram, words, {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, ASHLAR_DATA: resolve(folder, data) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Privileges are really dropped: setuid(2) in the child, before the program starts.
+    ...user,
+  })
+}
+
+function ended(child: ChildProcess): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.on('data', (chunk: Buffer) => {
+      written[name] += chunk.toString()
+    })
+  return new Promise((done) =>
+    child.once('close', (exitCode) => done({ exitCode: exitCode ?? -1, ...written })),
+  )
+}
+
+const ashlar = (words: readonly string[], options?: Options) => ended(start(words, options))
+
+/** Every command that can be called, with the words that lead to it. */
+function commandsOf(command: Command, words: readonly string[] = []): [string, Command][] {
+  return command.commands.flatMap((inner): [string, Command][] => {
+    const path = [...words, inner.name()]
+    return inner.commands.length > 0 ? commandsOf(inner, path) : [[path.join(' '), inner]]
+  })
+}
+const here = commandFixture(realSys, '/nonexistent').context
+const commands = commandsOf(createProgram(here, () => undefined))
+
+test.each(commands)('%s has --json, and its --help an example that calls it', (words, command) => {
+  let help = ''
+  command.configureOutput({ writeOut: (text) => (help += text) })
+  command.outputHelp()
+  expect(help).toContain(`\nExample:\n  $ ashlar ${words} `.trimEnd())
+  expect(help).toContain('--json')
+  expect(command.description().length).toBeGreaterThan(10)
+})
+
+describe('bin/ashlar', () => {
+  test('--help goes to standard output, lists commands and exit codes', async () => {
+    const { exitCode, stdout, stderr } = await ashlar(['--help'])
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^ {2}build \[options\]/m)
+    expect(stdout).toMatch(/^Exit codes:\n {2}0 {4}done$/m)
+  })
+
+  test('a group without a word after it shows its words, and is a wrong call', async () => {
+    const { exitCode, stdout, stderr } = await ashlar(['machine'])
+    expect([exitCode, stdout]).toEqual([64, ''])
+    expect(stderr).toMatch(/^ {2}start \[options\]/m)
+  })
+
+  test.concurrent.each([
+    ['a mistyped command', ['biuld'], 'ashlar', /unknown command 'biuld'; did you mean build\?/],
+    ['a mistyped word of a group', ['machine', 'strat'], 'ashlar machine', /did you mean start\?/],
+    ['a mistyped option', ['build', '--no-cahce'], 'ashlar build', /'--no-cahce'; did you mean --no-cache\?/],
+    ['an option that is missing', ['sign', 'a:1'], 'ashlar sign', /'--key <file...>' not specified/],
+    ['an argument that is missing', ['inspect'], 'ashlar inspect', /missing required argument 'reference'/],
+  ])('%s: exit code 64, what was meant, and where help is', async (_, words, where, message) => {
+    const { exitCode, stdout, stderr } = await ashlar([...words, '--json'])
+    expect(exitCode).toBe(64)
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        ...{ code: 'usage', message: expect.stringMatching(message), where },
+        hint: `${where} --help shows how it is called`,
+      },
+    })
+    expect(stderr).toMatch(/^error: .*\[usage\]\n {2}at .*\n {2}mend .*--help/)
+  })
+
+  test('a token that was typed where a file is wanted is not repeated', async () => {
+    const { exitCode, stderr } = await ashlar([
+      'login',
+      'http://127.0.0.1:1',
+      '--token',
+      'ashlar_admin_secret',
+    ])
+    expect(exitCode).toBe(64)
+    expect(stderr).not.toContain('secret')
+  })
+
+  test('progress goes to standard error alone; the result is one document', async () => {
+    const server = await testServer()
+    const cli = commandFixture(realSys, join(folder, 'pusher'))
+    await cli.login(server.url, server.adminToken)
+    const store = await openContentStore(realSys, cli.context.folders.store)
+    const { digest } = await releaseFixture(store.repository('gateway'), { tag: '1.0.0' })
+    const { exitCode, stdout, stderr } = await ashlar(['push', 'gateway:1.0.0', '--json'], {
+      data: 'pusher',
+    })
+    expect([exitCode, JSON.parse(stdout).digest]).toEqual([0, digest])
+    expect(stderr).toMatch(/^\S.* 100 % .*MB.*s$/m)
+    await server.close()
+  })
+})
+
+describe.runIf(nobodyMayRun)('without root', () => {
+  test.each([
+    ['machine start node-1'],
+    ['machine network'],
+    ['machine create node-1 --release gateway@sha256:00'],
+  ])('%s is refused before anything is touched', async (words) => {
+    const { exitCode, stdout } = await ashlar([...words.split(' '), '--json'], { user: nobody, data: 'none' })
+    expect(exitCode).toBe(77)
+    expect(JSON.parse(stdout).error).toEqual({
+      code: 'root-required',
+      message: expect.stringContaining('needs root'),
+      hint: `put this before it: sudo ASHLAR_DATA=${join(folder, 'none')}`,
+    })
+    expect(readdirSync(folder)).not.toContain('none')
+  })
+
+  test('what needs none works, and a folder of somebody else is named', async () => {
+    expect(await ashlar(['machine', 'list'], { user: nobody, data: 'theirs' })).toMatchObject({ exitCode: 0 })
+    mkdirSync(join(folder, 'mine'), { mode: 0o700 })
+    const { exitCode, stderr } = await ashlar(['machine', 'list'], { user: nobody, data: 'mine' })
+    expect(exitCode).toBe(77)
+    expect(stderr).toMatch(
+      /may not do that \[permission-denied\]\n {2}at .*mine\/machines\n {2}mend see who may: ls -ld /,
+    )
+  })
+})
+
+describe('a port in use', () => {
+  let other: Server
+  let port: number
+  beforeAll(async () => {
+    other = createServer()
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done))
+    port = (other.address() as AddressInfo).port
+    await ashlar(['key', 'new', 'director'])
+  })
+  afterAll(() => new Promise((done) => other.close(done)))
+
+  test('is named with what finds the other program; the admin token is not used up by it', async () => {
+    const serve = ['serve', '--director-key', 'director.key', '--json', '--listen']
+    const { exitCode, stdout } = await ashlar([...serve, `127.0.0.1:${port}`])
+    expect(exitCode).toBe(69)
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        ...{ code: 'address-in-use', message: expect.stringContaining('another program listens') },
+        ...{ where: `127.0.0.1:${port}`, hint: expect.stringContaining(`ss -ltnp 'sport = :${port}'`) },
+      },
+    })
+    const child = start([...serve, '127.0.0.1:0'])
+    const first = new Promise<string>((done) =>
+      child.stdout?.once('data', (chunk: Buffer) => done(String(chunk))),
+    )
+    const end = ended(child)
+    expect(JSON.parse(await first)).toMatchObject({ adminToken: expect.stringMatching(/^ashlar_admin_/) })
+    child.kill('SIGTERM')
+    expect(await end).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  test('an address that this host does not have, and a key that is none', async () => {
+    const elsewhere = await ashlar(['serve', '--director-key', 'director.key', '--listen', '127.0.0.1:99999'])
+    expect([elsewhere.exitCode, elsewhere.stderr]).toEqual([64, expect.stringContaining('host:port')])
+    writeFileSync(join(folder, 'no.key'), 'hello')
+    const { exitCode, stderr } = await ashlar(['serve', '--director-key', 'no.key'])
+    expect(exitCode).toBe(65)
+    expect(stderr).toMatch(/\[key-unreadable\]\n {2}at {3}no\.key\n {2}mend make one with: ashlar key new/)
+  })
+})
