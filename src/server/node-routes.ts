@@ -9,7 +9,7 @@ import {
   type Order,
   statusRequestSchema,
 } from '../api/index.ts'
-import { canonicalJson } from '../core/index.ts'
+import { AshlarError, canonicalJson } from '../core/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { abandoned, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
 import type { Principal } from './principal.ts'
@@ -45,7 +45,10 @@ function principalAs<Role extends Principal['is']>(request: FastifyRequest, role
   throw new Error(`a route for ${role} was reached by another`)
 }
 
-/** The token is spent in the transaction that makes the node. A second token for a node that is there gives it a new key. */
+/**
+ * The token is spent in the transaction that makes the node. A second token for a node that is there gives it a new key.
+ * Who asks again with the same token and key has lost the answer: it is given again, and nothing is written.
+ */
 async function enrol(
   { store }: Parts,
   { claim, hash, actor }: Extract<Principal, { is: 'enrolment' }>,
@@ -53,7 +56,7 @@ async function enrol(
 ): Promise<EnrolAnswer> {
   const name = claim.node
   const key = publicKeyDigest(publicKey)
-  await retried(async () => {
+  const enrolled = retried(async () => {
     const current = await store.get('Node', name)
     const put: Node = {
       apiVersion: 'ashlar/v1',
@@ -65,6 +68,11 @@ async function enrol(
     const action = current === undefined ? 'node.enrol' : 'node.enrol-again'
     const detail = { labels: claim.labels, key }
     await store.commit({ changes: [{ put, actor, action, detail }] }, { hash })
+  })
+  await enrolled.catch(async (error: unknown) => {
+    const lost = error instanceof AshlarError && error.code === 'token-spent'
+    const node = lost ? await store.get('Node', name) : undefined
+    if (node === undefined || publicKeyDigest(node.spec.publicKey) !== key) throw error
   })
   return { node: name, epoch: store.epoch }
 }

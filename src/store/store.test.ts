@@ -137,9 +137,17 @@ describe('tokens', () => {
     expect(await codeOf(store.commit({ changes: [put(fleet('a'))] }, { hash: 'h' }))).toBe('conflict')
     expect(await store.claimOf('h')).toEqual(claim)
     await store.commit({ changes: [put(fleet('b'))] }, { hash: 'h' })
-    expect(await store.claimOf('h')).toBeUndefined()
     expect(await codeOf(store.commit({ changes: [put(fleet('c'))] }, { hash: 'h' }))).toBe('token-spent')
     expect(await store.get('Fleet', 'c')).toBeUndefined()
+  })
+
+  test('a used token still tells whose it was, for good', async () => {
+    const store = open()
+    await store.addToken({ hash: 'h', expiresAt: now + 1_000, claim }, 'admin')
+    await store.commit({ changes: [] }, { hash: 'h' })
+    now += 2_000
+    await store.addToken({ hash: 'other', expiresAt: now + 1_000, claim }, 'admin')
+    expect(await store.claimOf('h')).toEqual(claim)
   })
 
   test('an expired token is good for nothing', async () => {

@@ -6,7 +6,7 @@ import { Database } from './database.ts'
 import { appendLog, readLog } from './log.ts'
 import { SqliteRegistryIndex } from './registry-index.ts'
 import { applyChange, getResource, insertAssignment, lastAssignment, listResources } from './resources.ts'
-import { insertToken, type StoredToken, spendToken, validClaim } from './tokens.ts'
+import { claimOf, insertToken, type StoredToken, spendToken } from './tokens.ts'
 
 /** A server's whole state beside the blobs: one SQLite file. */
 export interface Store extends FleetStore {
@@ -14,7 +14,7 @@ export interface Store extends FleetStore {
   /** As {@link FleetStore.commit}; a one-time token is used up in the same transaction. @throws StoreError `conflict`, `token-spent` */
   commit(transaction: Transaction, oneTimeToken?: { readonly hash: string }): Promise<readonly Resource[]>
   addToken(token: StoredToken, actor: string): Promise<void>
-  /** What a token is good for now; undefined where it is unknown, used or expired. */
+  /** Whose a token is, also when it was used already; undefined where it is unknown or has expired unused. */
   claimOf(hash: string): Promise<TokenClaim | undefined>
   hasTokens(): Promise<boolean>
   /** Up to `limit` rows after the sequence `after`, oldest first. */
@@ -89,7 +89,7 @@ class SqliteStore implements Store {
   }
 
   async claimOf(hash: string): Promise<TokenClaim | undefined> {
-    return validClaim(this.#database, hash, this.#clock.now())
+    return claimOf(this.#database, hash, this.#clock.now())
   }
 
   async hasTokens(): Promise<boolean> {

@@ -10,9 +10,9 @@ export interface StoredToken {
   readonly claim: TokenClaim
 }
 
-/** Stores a token and forgets those that have expired. */
+/** Stores a token and forgets those that have expired unused; a used one still tells whose node it made. */
 export function insertToken(database: Database, token: StoredToken, now: number): void {
-  database.run('DELETE FROM tokens WHERE expires_at <= ?', now)
+  database.run('DELETE FROM tokens WHERE used_at IS NULL AND expires_at <= ?', now)
   database.run(
     'INSERT INTO tokens (hash, expires_at, json) VALUES (?, ?, ?)',
     token.hash,
@@ -21,10 +21,10 @@ export function insertToken(database: Database, token: StoredToken, now: number)
   )
 }
 
-/** What the token of this hash is good for now; undefined where it is unknown, used or expired. */
-export function validClaim(database: Database, hash: string, now: number): TokenClaim | undefined {
+/** Whose the token of this hash is; undefined where it is unknown or has expired unused. What it allows once it allows no more. */
+export function claimOf(database: Database, hash: string, now: number): TokenClaim | undefined {
   const row = database.get(
-    'SELECT json FROM tokens WHERE hash = ? AND used_at IS NULL AND (expires_at IS NULL OR expires_at > ?)',
+    'SELECT json FROM tokens WHERE hash = ? AND (used_at IS NOT NULL OR expires_at IS NULL OR expires_at > ?)',
     hash,
     now,
   )
@@ -39,5 +39,8 @@ export function spendToken(database: Database, hash: string, now: number): void 
     hash,
     now,
   )
-  if (spent !== 1) throw new StoreError('token-spent', 'the token was used already or has expired')
+  if (spent !== 1)
+    throw new StoreError('token-spent', 'the token was used already or has expired', {
+      hint: 'make a new one with: ashlar token enrol NODE',
+    })
 }
