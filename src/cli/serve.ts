@@ -11,6 +11,7 @@ interface Options {
   readonly listen: string
   readonly directorKey: string
   readonly advertise?: string[]
+  readonly mutableTags?: string[]
   readonly passphraseFile?: string
   readonly data?: string
   readonly login?: true
@@ -31,6 +32,10 @@ export function addServe({ command, act }: Registrar): void {
       '--advertise <host...>',
       'names and addresses that clients reach it by; needed where it listens on all of them',
     )
+    .option(
+      '--mutable-tags <repository...>',
+      'repositories whose tags may be moved and removed: a name, all below it (try/*) or *; in all others tags are write-once',
+    )
     .option('--data <folder>', 'where the server keeps its state (default: ASHLAR_DATA/server)')
     .option('--passphrase-file <file>', 'its first line opens the director key')
     .option('--new-admin-token', 'make another admin token, for who has lost the first')
@@ -45,6 +50,7 @@ export function addServe({ command, act }: Registrar): void {
           listen: parseListen(options.listen),
           directorKey: loadPrivateKey(keyText, passphrase, options.directorKey),
           ...(options.advertise !== undefined && { advertise: options.advertise }),
+          ...(options.mutableTags !== undefined && { mutableTags: options.mutableTags }),
           newAdminToken: options.newAdminToken === true,
           onError: (error) => context.terminal.error(printFailure(toFailure(error), context.terminal.colour)),
         })

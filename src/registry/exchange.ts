@@ -6,6 +6,7 @@ import type { ContentStore } from '../oci/index.ts'
 import type { Clock } from '../sys/index.ts'
 import { RegistryError } from './errors.ts'
 import type { RegistryIndex } from './ports.ts'
+import type { TagRule } from './tag-rule.ts'
 
 /** Who asks, and what that one may do. */
 export interface Principal {
@@ -33,10 +34,9 @@ export interface RegistryParts {
    * fails, so does the push, and a client that repeats it has it called again.
    */
   onManifest(stored: StoredManifest): Promise<void>
-  /** Whether a tag of this repository may be moved or deleted. Default: never. */
-  readonly tagRule?: (repository: string) => 'write-once' | 'mutable'
+  readonly tagRule: TagRule
   /** Is told of errors that are the registry's own; the client learns only that there was one. */
-  readonly onError?: (error: unknown) => void
+  readonly onError: (error: unknown) => void
 }
 
 /** One request and its answer. */

@@ -10,3 +10,4 @@ export type {
   TagWrite,
 } from './ports.ts'
 export { createRegistry } from './registry.ts'
+export { type TagRule, tagRuleOf } from './tag-rule.ts'

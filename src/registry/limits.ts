@@ -1,7 +1,10 @@
 /** Uploads that are open at once: each holds a file and a hash. */
 export const uploadsMax = 256
-/** Milliseconds without a byte after which an open upload is dropped: a client that still lives has asked again by then. */
-export const uploadIdleMs = 60 * 60 * 1000
+/**
+ * Milliseconds after the last request for an open upload until it makes room: a client that still lives has asked again
+ * by then. A request that falls silent is cut by the listener before that.
+ */
+export const uploadIdleMs = 10 * 60 * 1000
 /** Bytes of one blob: several times the largest root image seen (a desktop system, 8 GiB). */
 export const blobBytesMax = 32 * 1024 * 1024 * 1024
 /** Tags in one answer; a client that asks for more gets a link to the next page. */

@@ -74,7 +74,7 @@ async function putManifest(exchange: Exchange, repository: string, of: string): 
     repository,
     recordOf(parsed, digest, bytes.length),
     requirementsOf(parsed),
-    tags.map((name) => ({ name, writeOnce: isWriteOnce(parts, repository, name) })),
+    tags.map((name) => ({ name, writeOnce: isWriteOnce(parts.tagRule, repository, name) })),
   )
   refuse(stored, repository)
   const { mediaType } = parsed
@@ -149,12 +149,12 @@ async function deleteManifest(exchange: Exchange, repository: string, of: string
   const { parts } = exchange
   if (!isDigest(of)) {
     if ((await parts.index.manifestByTag(repository, of)) === undefined) throw manifestUnknown(repository, of)
-    if (isWriteOnce(parts, repository, of)) throw tagImmutable(repository, of, 'it is not removed')
+    if (isWriteOnce(parts.tagRule, repository, of)) throw tagImmutable(repository, of, 'it is not removed')
     await parts.index.removeTag(repository, of)
     return answer(exchange, 202)
   }
   const removed = await parts.index.removeManifest(repository, of, (tag) =>
-    isWriteOnce(parts, repository, tag),
+    isWriteOnce(parts.tagRule, repository, tag),
   )
   if (removed.is === 'unknown') throw manifestUnknown(repository, of)
   if (removed.is === 'held')
@@ -168,6 +168,6 @@ function manifestUnknown(repository: string, of: string): RegistryError {
 
 function tagImmutable(repository: string, tag: string, why: string): RegistryError {
   return new RegistryError('tag-immutable', `tag ${tag} of ${repository} is write-once: ${why}`, {
-    hint: 'give the release a new version; a published tag always names the same content',
+    hint: `give the release a new version; where tags are meant to move: ashlar serve --mutable-tags ${repository}`,
   })
 }

@@ -15,6 +15,7 @@ import {
 } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { basic, type RegistryAnswer, type TestRegistry, testRegistry } from '../testing/index.ts'
+import { tagRuleOf } from './index.ts'
 
 let folder: string
 let store: ContentStore
@@ -23,7 +24,7 @@ let registry: TestRegistry
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ashlar-registry-'))
   store = await openContentStore(realSys, folder)
-  registry = await testRegistry(store, (repository) => (repository === 'loose' ? 'mutable' : 'write-once'))
+  registry = await testRegistry(store, tagRuleOf(['loose']))
 })
 afterEach(async () => {
   await registry.close()

@@ -17,7 +17,7 @@ export function createRegistry(
   const uploads: Uploads = new Map()
   return (request, response) => {
     serve(parts, uploads, request, response).catch((error: unknown) => {
-      if (isOwnFault(error)) parts.onError?.(error)
+      if (isOwnFault(error)) parts.onError(error)
       // An answer that has begun cannot be taken back: the client must see that it is cut.
       if (response.headersSent) response.destroy()
       else sendError(response, error)

@@ -5,7 +5,12 @@ import type { Digest } from '../core/index.ts'
 import { Director, watchRollouts } from '../fleet/index.ts'
 import { createReplayMemory, mintToken } from '../identity/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
-import { createRegistry, type Principal as RegistryPrincipal } from '../registry/index.ts'
+import {
+  createRegistry,
+  type Principal as RegistryPrincipal,
+  type TagRule,
+  tagRuleOf,
+} from '../registry/index.ts'
 import { type PrivateKey, signEnvelope } from '../sign/index.ts'
 import { openStore, type Store } from '../store/index.ts'
 import type { Sys } from '../sys/index.ts'
@@ -25,6 +30,8 @@ export interface ServerOptions {
   /** Names and addresses by which clients reach this server, beside the one that it listens on; the first is in its URL. */
   readonly advertise?: readonly string[]
   readonly directorKey: PrivateKey
+  /** Repositories whose tags may be moved and removed: a name, all below a name (`try/*`), or `*`. Default: none. */
+  readonly mutableTags?: readonly string[]
   /** Makes another admin token, for who has lost the first one. */
   readonly newAdminToken?: boolean
   /** Is told of errors that are the server's own. */
@@ -45,10 +52,11 @@ export interface RunningServer {
 
 /**
  * One process: API, registry, director. It serves when the promise resolves.
- * @throws StoreError, ServerError `address-not-advertised`, SysError `address-in-use`, `address-unavailable`
+ * @throws StoreError, RegistryError `name-invalid`, ServerError `address-not-advertised`, SysError `address-in-use`, `address-unavailable`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { sys, dataFolder, listen } = options
+  const { sys, dataFolder, listen, mutableTags = [] } = options
+  const tagRule = tagRuleOf(mutableTags)
   await sys.disk.mkdir(dataFolder, { recursive: true, mode: 0o700 })
   const hosts = hostsOf(options)
   const tls = isLoopback(listen.host) ? undefined : await openTls(sys, dataFolder, hosts)
@@ -57,7 +65,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     // SQLite makes the content of its files durable; that they are in this folder is ours to see to.
     await sys.disk.syncFolder(dataFolder)
-    const served = await serve(options, { store, content, ...(tls && { tls }) })
+    const served = await serve(options, { store, content, tagRule, ...(tls && { tls }) })
     // After listening: a start that fails, on a port in use for instance, must not use up the one showing of the token.
     const adminToken = await makeAdminToken(options, store).catch(async (error: unknown) => {
       await served.close()
@@ -82,10 +90,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 interface State {
   readonly store: Store
   readonly content: ContentStore
+  readonly tagRule: TagRule
   readonly tls?: Tls
 }
 
-async function serve({ sys, listen, directorKey, onError }: ServerOptions, { store, content, tls }: State) {
+async function serve(
+  { sys, listen, directorKey, onError }: ServerOptions,
+  { store, content, tagRule, tls }: State,
+) {
   const closing = new AbortController()
   const director = new Director({
     store,
@@ -109,6 +121,7 @@ async function serve({ sys, listen, directorKey, onError }: ServerOptions, { sto
     clock: sys.clock,
     authorize: (request) => registryPrincipal(authentication, request),
     onManifest: releaseRegistrar(content, store),
+    ...{ tagRule, onError },
   })
   await app.ready()
   const watch = await watchRollouts({ director, store, clock: sys.clock, onError })

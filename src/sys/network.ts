@@ -11,6 +11,8 @@ const idleTimeoutMsDefault = 30_000
 const closeGraceMsDefault = 5_000
 /** A client that sends its head slower than this is cut (Node's own default is 60 s). */
 const headersTimeoutMs = 20_000
+/** A connection on which a request is under way and no byte moves is cut. Twice the longest wait for an answer (60 s). */
+const connectionIdleMsDefault = 120_000
 
 export const realNet: Net = { request, peerCertificates, connect, listen }
 
@@ -146,8 +148,9 @@ function listen(
       ? http.createServer(handler)
       : https.createServer({ ...options.tls, minVersion: 'TLSv1.3' }, handler)
   server.headersTimeout = headersTimeoutMs
-  // Uploads of whole images take as long as they take; a silent one is cut by its own idle limit.
+  // Uploads of whole images take as long as they take, as long as bytes arrive.
   server.requestTimeout = 0
+  server.timeout = options.idleTimeoutMs ?? connectionIdleMsDefault
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(options, cause)))
     server.listen(options.port, options.host, () => {

@@ -133,6 +133,8 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number
   readonly tls?: { readonly key: string; readonly cert: string }
+  /** A request or answer on which no byte moves for this long is cut. Default 120 s. */
+  readonly idleTimeoutMs?: number
 }
 
 export interface Listener {

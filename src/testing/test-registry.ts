@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ContentStore, collect } from '../oci/index.ts'
-import { createRegistry, type RegistryIndex, type StoredManifest } from '../registry/index.ts'
+import {
+  createRegistry,
+  type RegistryIndex,
+  type StoredManifest,
+  type TagRule,
+  tagRuleOf,
+} from '../registry/index.ts'
 import { realSys } from '../sys/index.ts'
 import { memoryRegistryIndex } from './memory-registry-index.ts'
 
@@ -47,7 +53,7 @@ export function basic(user: 'reader' | 'writer'): string {
 /** Our registry on a free port of the loopback, in memory but for its blobs. */
 export async function testRegistry(
   store: ContentStore,
-  tagRule?: (repository: string) => 'write-once' | 'mutable',
+  tagRule: TagRule = tagRuleOf([]),
 ): Promise<TestRegistry> {
   const index = memoryRegistryIndex()
   const stored: StoredManifest[] = []
@@ -68,7 +74,7 @@ export async function testRegistry(
       stored.push(manifest)
     },
     onError: (error) => errors.push(error),
-    ...(tagRule !== undefined && { tagRule }),
+    tagRule,
   })
   const listener = await realSys.net.listen({ host: '127.0.0.1', port: 0 }, (request, response) => {
     requests.push(`${request.method} ${request.url}`)

@@ -13,7 +13,7 @@ import {
 } from '../api/index.ts'
 import { type Digest, digestFromHex, type Reason } from '../core/index.ts'
 import { createNodeKey, nodeCredential } from '../identity/index.ts'
-import { type RunningServer, startServer } from '../server/index.ts'
+import { type RunningServer, type ServerOptions, startServer } from '../server/index.ts'
 import { generateKeyPair, type KeyPair, loadPrivateKey } from '../sign/index.ts'
 import { realSys, type Sys } from '../sys/index.ts'
 
@@ -35,7 +35,10 @@ export interface TestServer {
 }
 
 /** A real server on loopback with its state in a temporary folder. */
-export async function testServer(sys: Sys = realSys): Promise<TestServer> {
+export async function testServer(
+  sys: Sys = realSys,
+  more: Pick<ServerOptions, 'mutableTags'> = {},
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'ashlar-server-'))
   const directorKey = generateKeyPair()
   const errors: unknown[] = []
@@ -46,6 +49,7 @@ export async function testServer(sys: Sys = realSys): Promise<TestServer> {
       listen: { host: '127.0.0.1', port: 0 },
       directorKey: loadPrivateKey(directorKey.privateKey),
       onError: (error) => errors.push(error),
+      ...more,
     })
   let running: RunningServer = await start()
   const adminToken = running.adminToken ?? ''
