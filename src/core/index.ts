@@ -21,8 +21,10 @@ export {
 export { AshlarError, type ErrorDetail, type Finding, unreachable } from './errors.ts'
 export { durationMs, durationSchema, type HealthCheck, healthCheckSchema } from './health.ts'
 export { type Lock, LockError, type LockedPackage, lockSchema, parseLock, printLock } from './lock.ts'
+export { isLoopback } from './loopback.ts'
 export { mediaType, predicateType } from './media-types.ts'
 export { nearest } from './nearest.ts'
+export { isHigher, type Order } from './order.ts'
 export { noProgress, type Progress, type ProgressEvent } from './progress.ts'
 export {
   isRepository,

@@ -1,4 +1,4 @@
-import { canonicalJson, type Digest, isDigest } from '../core/index.ts'
+import { canonicalJson, type Digest, isDigest, isLoopback } from '../core/index.ts'
 import { IdentityError } from './errors.ts'
 import { limits } from './limits.ts'
 import { parseToken } from './token.ts'
@@ -44,10 +44,6 @@ function readFingerprint(server: string, fingerprint: unknown): { readonly finge
     return { fingerprint }
   if (url.protocol === 'http:' && fingerprint === undefined && isLoopback(url.hostname)) return {}
   throw malformed('its server must be https with a fingerprint, or http on loopback without')
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function decode(text: string): Record<string, unknown> {

@@ -1,4 +1,3 @@
 // One process that serves the API, the registry and the director over one database; nothing of it is open.
 export { ServerError } from './errors.ts'
 export { type RunningServer, type ServerOptions, startServer } from './start.ts'
-export { isLoopback } from './tls.ts'

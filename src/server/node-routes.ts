@@ -9,7 +9,7 @@ import {
   type Order,
   statusRequestSchema,
 } from '../api/index.ts'
-import { AshlarError, canonicalJson } from '../core/index.ts'
+import { AshlarError, canonicalJson, isHigher } from '../core/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { abandoned, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
 import type { Principal } from './principal.ts'
@@ -87,8 +87,7 @@ async function newerAssignment(
   // An order from before the node was enrolled again is for a key that it no longer has.
   const assigned = node?.status.assigned?.order
   if (last === undefined || assigned === undefined || !isSame(last.order, assigned)) return undefined
-  const { epoch, number } = last.order
-  return epoch > order.epoch || (epoch === order.epoch && number > order.number) ? last : undefined
+  return isHigher(last.order, order) ? last : undefined
 }
 
 async function report(parts: Parts, name: string, actor: string, observed: NodeStatus): Promise<void> {

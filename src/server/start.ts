@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { credentialAudience } from '../api/index.ts'
-import type { Digest } from '../core/index.ts'
+import { type Digest, isLoopback } from '../core/index.ts'
 import { Director, watchRollouts } from '../fleet/index.ts'
 import { createReplayMemory, mintToken } from '../identity/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
@@ -20,7 +20,7 @@ import { CredentialRefused, ServerError } from './errors.ts'
 import { closeGraceMs } from './limits.ts'
 import { type AuthenticationParts, authenticate } from './principal.ts'
 import { releaseRegistrar } from './releases.ts'
-import { isLoopback, openTls, type Tls } from './tls.ts'
+import { openTls, type Tls } from './tls.ts'
 
 export interface ServerOptions {
   readonly sys: Sys

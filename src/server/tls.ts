@@ -24,11 +24,6 @@ export interface Tls {
 /** Only the server's own user may read a key. */
 const secretMode = { mode: 0o600 }
 
-/** The addresses of this machine alone: what is sent to them never leaves it. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
-}
-
 /** Authority and certificate from the folder. What is missing, near its end, or made for other addresses is made anew. */
 export async function openTls(sys: Sys, folder: string, hosts: readonly string[]): Promise<Tls> {
   const authority = await openAuthority(sys, folder)
