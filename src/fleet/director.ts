@@ -31,6 +31,7 @@ export class Director {
   async start(request: RolloutRequest, actor: string): Promise<Rollout> {
     const intent = request.intent ?? 'update'
     return this.#retried(`starting a rollout of ${request.fleet}`, async () => {
+      const asOf = await this.#store.sequence()
       const fleet = await this.#store.get('Fleet', request.fleet)
       if (fleet === undefined)
         throw new FleetError('fleet-unknown', `there is no fleet ${request.fleet}`, {
@@ -42,7 +43,7 @@ export class Director {
       const rollout = newRollout({ fleet, release, intent, nodes, rollouts, now })
       const detail = { release: release.spec.digest, version: release.spec.version, intent }
       const change = { put: rollout, actor, action: 'rollout.start', detail }
-      const [stored] = await this.#store.commit({ changes: [change] })
+      const [stored] = await this.#store.commit({ changes: [change], asOf })
       return stored?.kind === 'Rollout' ? stored : rollout
     })
   }

@@ -28,6 +28,8 @@ export interface GivenAssignment extends AssignmentAnswer {
 export interface Transaction {
   readonly changes: readonly Change[]
   readonly assignments?: readonly GivenAssignment[]
+  /** The log's sequence before anything was read. It fails when anything was written since: for a write that rests on more than it puts. */
+  readonly asOf?: number
 }
 
 /** What a transaction changed; `resource` is absent where it was removed. */
@@ -47,6 +49,8 @@ export interface ResourceReader {
 export interface FleetStore extends ResourceReader {
   /** Seconds since 1970 at which this database was made: a later database's orders win over an earlier one's. */
   readonly epoch: number
+  /** Of the log's last row. */
+  sequence(): Promise<number>
   /** The resources as they now are, in the order of the puts. @throws an AshlarError `conflict` when a comparison failed */
   commit(transaction: Transaction): Promise<readonly Resource[]>
   /** The highest order that this node was ever given, also under a name that was removed and enrolled again. */

@@ -11,9 +11,8 @@ import {
 } from '../api/index.ts'
 import { AshlarError, canonicalJson, isHigher } from '../core/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
-import { abandoned, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
+import { abandoned, allow, existing, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
 import type { Principal } from './principal.ts'
-import { existing } from './resource-routes.ts'
 
 /** What machines do: become a node, ask for orders, report. */
 export function addNodeRoutes(app: FastifyInstance, parts: Parts): void {

@@ -9,8 +9,8 @@ import {
   type WhyAnswer,
 } from '../api/index.ts'
 import { mintToken } from '../identity/index.ts'
-import { actorOf, allow, type Parts, parseAs } from './parts.ts'
-import { existing, shown } from './resource-routes.ts'
+import { actorOf, allow, existing, type Parts, parseAs } from './parts.ts'
+import { shown } from './resource-routes.ts'
 
 /** What people do beside resources: rollouts, tokens, the log, and the question why. */
 export function addOperatorRoutes(app: FastifyInstance, parts: Parts): void {

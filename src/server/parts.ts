@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Kind, kindPaths, type ResourceOf } from '../api/index.ts'
 import { AshlarError } from '../core/index.ts'
 import type { Director } from '../fleet/index.ts'
 import type { Store } from '../store/index.ts'
@@ -54,6 +55,19 @@ export function parseAs<Output>(schema: Parser<Output>, value: unknown): Output 
   if (result.success) return result.data
   const why = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
   throw new ServerError('request-invalid', `the request cannot be read: ${why.join('; ')}`)
+}
+
+/** @throws ServerError `resource-unknown` */
+export async function existing<K extends Kind>(
+  { store }: Pick<Parts, 'store'>,
+  kind: K,
+  name: string,
+): Promise<ResourceOf<K>> {
+  const resource = await store.get(kind, name)
+  if (resource !== undefined) return resource
+  throw new ServerError('resource-unknown', `there is no ${kind} ${name}`, {
+    hint: `ashlar get ${kindPaths[kind]} shows which there are`,
+  })
 }
 
 /** Who sent this request; the hook before every route has found out. */

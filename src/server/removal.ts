@@ -1,9 +1,30 @@
-import type { Resource, Rollout } from '../api/index.ts'
+import type { Kind, Resource, Rollout } from '../api/index.ts'
 import type { Store } from '../store/index.ts'
 import { ServerError } from './errors.ts'
+import { existing, retried } from './parts.ts'
 
-/** Refuses to remove what a rollout still needs. @throws ServerError `in-use` */
-export async function requireUnused(store: Store, resource: Resource): Promise<void> {
+/** What to remove, for whom; with a version only if that is still the current one. */
+export interface Removal {
+  readonly kind: Kind
+  readonly name: string
+  readonly version: number | undefined
+  readonly actor: string
+}
+
+/** Removes what no rollout needs any more. @throws ServerError `resource-unknown`, `in-use`, StoreError `conflict` */
+export function remove(store: Store, { kind, name, version: wanted, actor }: Removal): Promise<void> {
+  return retried(async () => {
+    // A rollout that starts meanwhile is seen at the next try.
+    const asOf = await store.sequence()
+    const resource = await existing({ store }, kind, name)
+    await requireUnused(store, resource)
+    const version = wanted ?? resource.metadata.version ?? 0
+    const action = `${kind.toLowerCase()}.remove`
+    await store.commit({ changes: [{ remove: { kind, name, version }, actor, action, detail: null }], asOf })
+  })
+}
+
+async function requireUnused(store: Store, resource: Resource): Promise<void> {
   if (resource.kind === 'Node') return
   const rollouts = await store.list('Rollout')
   const user = await userOf(store, resource, rollouts)

@@ -8,15 +8,14 @@ import {
   namedSchema,
   nodeLabelsSchema,
   type Resource,
-  type ResourceOf,
   removeQuerySchema,
   watchQuerySchema,
 } from '../api/index.ts'
 import { canonicalJson } from '../core/index.ts'
 import { ServerError } from './errors.ts'
 import { fleetNameLengthMax } from './limits.ts'
-import { abandoned, actorOf, allow, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
-import { requireUnused } from './removal.ts'
+import { abandoned, actorOf, allow, existing, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
+import { remove } from './removal.ts'
 
 /** Resources by kind: list, read, watch, write, remove. */
 export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
@@ -36,7 +35,9 @@ export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
       return resource === undefined ? reply.code(204).send() : shown(parts, resource)
     })
     app.delete(`/v1/${path}/:name`, allow('operator'), async (request, reply) => {
-      await removeResource(parts, kind, request)
+      const { name } = parseAs(namedSchema, request.params)
+      const { version } = parseAs(removeQuerySchema, request.query)
+      await remove(parts.store, { kind, name, version, actor: actorOf(request) })
       return reply.code(204).send()
     })
   }
@@ -47,19 +48,6 @@ export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
   app.put('/v1/nodes/:name', allow('operator'), async (request) =>
     shown(parts, await applyLabels(parts, request)),
   )
-}
-
-/** @throws ServerError `resource-unknown` */
-export async function existing<K extends Kind>(
-  { store }: Pick<Parts, 'store'>,
-  kind: K,
-  name: string,
-): Promise<ResourceOf<K>> {
-  const resource = await store.get(kind, name)
-  if (resource !== undefined) return resource
-  throw new ServerError('resource-unknown', `there is no ${kind} ${name}`, {
-    hint: `ashlar get ${kindPaths[kind]} shows which there are`,
-  })
 }
 
 /** As a client sees it: with when a node last asked, which no write records. */
@@ -124,19 +112,6 @@ async function write(
   const detail = { labels: put.metadata.labels, ...(put.kind === 'Fleet' && { spec: put.spec }) }
   const [stored] = await parts.store.commit({ changes: [{ put, actor: actorOf(request), action, detail }] })
   return stored ?? put
-}
-
-async function removeResource(parts: Parts, kind: Kind, request: FastifyRequest): Promise<void> {
-  const { name } = parseAs(namedSchema, request.params)
-  const { version: wanted } = parseAs(removeQuerySchema, request.query)
-  await retriedUnlessNamed(wanted, async () => {
-    const resource = await existing(parts, kind, name)
-    await requireUnused(parts.store, resource)
-    const version = wanted ?? resource.metadata.version ?? 0
-    const actor = actorOf(request)
-    const action = `${kind.toLowerCase()}.remove`
-    await parts.store.commit({ changes: [{ remove: { kind, name, version }, actor, action, detail: null }] })
-  })
 }
 
 function checkName(

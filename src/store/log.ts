@@ -23,6 +23,11 @@ export function appendLog(database: Database, row: LogRow): number {
   return Number(inserted?.sequence)
 }
 
+/** Of the last row; 0 before the first. */
+export function lastSequence(database: Database): number {
+  return Number(database.get('SELECT max(sequence) AS last FROM log')?.last ?? 0)
+}
+
 /** Up to `limit` rows after `after`, oldest first. */
 export function readLog(database: Database, after: number, limit: number): readonly LogEntry[] {
   const rows = database.all(

@@ -3,7 +3,8 @@ import type { Changed, FleetStore, Transaction } from '../fleet/index.ts'
 import type { RegistryIndex } from '../registry/index.ts'
 import type { Clock } from '../sys/index.ts'
 import { Database } from './database.ts'
-import { appendLog, readLog } from './log.ts'
+import { StoreError } from './errors.ts'
+import { appendLog, lastSequence, readLog } from './log.ts'
 import { SqliteRegistryIndex } from './registry-index.ts'
 import { applyChange, getResource, insertAssignment, lastAssignment, listResources } from './resources.ts'
 import { claimOf, insertToken, type StoredToken, spendToken } from './tokens.ts'
@@ -59,12 +60,21 @@ class SqliteStore implements Store {
     return lastAssignment(this.#database, node)
   }
 
+  async sequence(): Promise<number> {
+    return lastSequence(this.#database)
+  }
+
   async commit(
     transaction: Transaction,
     oneTimeToken?: { readonly hash: string },
   ): Promise<readonly Resource[]> {
     const now = this.#clock.now()
     const changed = this.#database.transaction(() => {
+      const { asOf } = transaction
+      if (asOf !== undefined && asOf !== lastSequence(this.#database))
+        throw new StoreError('conflict', 'something was written meanwhile', {
+          hint: 'read again and make the change to what is there',
+        })
       if (oneTimeToken !== undefined) spendToken(this.#database, oneTimeToken.hash, now)
       for (const given of transaction.assignments ?? []) insertAssignment(this.#database, given)
       return transaction.changes.map((change) => applyChange(this.#database, change, now))
