@@ -81,9 +81,29 @@ describe('health checks', () => {
     expect(await judge(check)).toMatchObject({ code: 'health-check-failed', ...reason }),
   )
 
-  test('the first that failed is named, in the order of the definition', async () => {
-    const bad = (name: string): HealthCheck => ({ name, exec: ['false'], within })
-    expect(await judge(program('true'), bad('second'), bad('third'))).toMatchObject({ check: 'second' })
+  test('the first that fails decides, and the others are not waited for', async () => {
+    const bad = (name: string, within: string): HealthCheck => ({ name, exec: ['false'], within })
+    const checks = [program('true'), bad('slow', '1h'), bad('soon', '1s')]
+    expect(await judge(...checks)).toMatchObject({ check: 'soon' })
+  })
+
+  test('a unit that failed for good is not waited for; one that is started again is', async () => {
+    const states = ['activating', 'failed']
+    const run: typeof realSys.exec.run = async (program) => ({
+      exitCode: 0,
+      stdout: Buffer.from(
+        program === 'systemctl' ? `ActiveState=${states.shift()}\nExecMainStatus=1\n` : 'no such directive\n',
+      ),
+      stderr: '',
+    })
+    writeFileSync(
+      join(paths.image, 'health.json'),
+      JSON.stringify([{ name: 'web', unit: 'web.service', within: '1h' }]),
+    )
+    expect(await judgeHealth({ ...realSys, exec: { ...realSys.exec, run } }, paths)).toEqual({
+      ...{ code: 'health-check-failed', check: 'web', message: 'web: unit web.service is failed' },
+      ...{ exitCode: 1, lastLines: ['no such directive'] },
+    })
   })
 
   test('checks that cannot be read are no healthy system', async () => {

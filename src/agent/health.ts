@@ -13,14 +13,27 @@ import { readText, whenThere } from './files.ts'
 import { checkPauseMs, hookMs, lastLines } from './limits.ts'
 import { jsonOf, type NodePaths } from './node-files.ts'
 
-/** What one try of a check found: undefined when it holds. */
-type Fault = Pick<Reason, 'message' | 'exitCode' | 'lastLines'> | undefined
+/** What one try of a check found: undefined when it holds. What is final is not tried again. */
+type Fault = (Pick<Reason, 'message' | 'exitCode' | 'lastLines'> & { readonly isFinal?: boolean }) | undefined
 
-/** Runs every check of the definition, all at once, then the executables in `health.d`, one after the other. Undefined: all is well. */
+/**
+ * Runs every check of the definition, all at once, then the executables in `health.d`, one after the other. Undefined:
+ * all is well. The first that fails decides; the others are not waited for.
+ */
 export async function judgeHealth(sys: Sys, paths: NodePaths): Promise<Reason | undefined> {
   const checks = await readChecks(sys, paths)
-  const faults = await Promise.all(checks.map((check) => untilItHolds(sys, check)))
-  return faults.find((fault) => fault !== undefined) ?? (await runHooks(sys, paths))
+  const decided = new AbortController()
+  const failed = Promise.withResolvers<Reason>()
+  const all = checks.map(async (check) => {
+    const fault = await untilItHolds(sys, check, decided.signal)
+    if (fault !== undefined) failed.resolve(fault)
+  })
+  try {
+    const fault = await Promise.race([failed.promise, Promise.all(all).then(() => undefined)])
+    return fault ?? (await runHooks(sys, paths))
+  } finally {
+    decided.abort()
+  }
 }
 
 /** How long the checks of this image may take at the most, beside its executables. */
@@ -36,21 +49,22 @@ async function readChecks(sys: Sys, paths: NodePaths): Promise<readonly HealthCh
   throw new AgentError('state-malformed', 'the health checks of this image cannot be read', { where })
 }
 
-async function untilItHolds(sys: Sys, check: HealthCheck): Promise<Reason | undefined> {
+async function untilItHolds(sys: Sys, check: HealthCheck, decided: AbortSignal): Promise<Reason | undefined> {
   const withinMs = durationMs(check.within)
   const until = sys.clock.monotonicMs() + withinMs
   for (let pauseMs: number = checkPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, checkPauseMs.longest)) {
     const leftMs = until - sys.clock.monotonicMs()
     const fault = await tryOnce(sys, check, Math.max(leftMs, checkPauseMs.longest))
     if (fault === undefined) return undefined
-    if (sys.clock.monotonicMs() + pauseMs >= until)
+    const { isFinal = false, ...found } = fault
+    if (isFinal || sys.clock.monotonicMs() + pauseMs >= until)
       return {
         code: 'health-check-failed',
-        ...fault,
-        message: `${check.name}: ${fault.message}, for ${check.within}`,
+        ...found,
+        message: `${check.name}: ${fault.message}${isFinal ? '' : `, for ${check.within}`}`,
         check: check.name,
       }
-    await sys.clock.sleep(pauseMs)
+    await sys.clock.sleep(pauseMs, decided)
   }
 }
 
@@ -107,6 +121,8 @@ async function tryUnit(sys: Sys, unit: string): Promise<Fault> {
   const exitCode = Number(properties.get('ExecMainStatus'))
   return {
     message: `unit ${unit} is ${state}`,
+    // Not `activating`, as a unit is that systemd starts again: this one stays as it is (systemd.service(5), Restart=).
+    isFinal: state === 'failed',
     ...(Number.isInteger(exitCode) && { exitCode }),
     lastLines: linesOf(text(log.stdout)),
   }

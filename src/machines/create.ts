@@ -7,6 +7,7 @@ import { confirmedEntry, diskPath, putEntry, sealSlot } from '../disk/index.ts'
 import { type OciRelease, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
+import { unpackBytes } from './limits.ts'
 import { type Machine, machineNames, machinePaths, machineSchema, readMachine } from './machine-folder.ts'
 import { defaultNetwork, ensureBridge, freeAddress, gatewayOf, type MachineNetwork } from './network.ts'
 
@@ -92,8 +93,7 @@ async function fillSlot(
   const { root } = blobs
   let done = 0
   async function* counted(): AsyncGenerator<Uint8Array> {
-    const content = verifying(repository.blobs.read(root.digest), { digest: root.digest }, repository.name)
-    for await (const chunk of content) {
+    for await (const chunk of repository.blobs.read(root.digest)) {
       done += chunk.length
       progress({ step: 'write root image', done, total: root.size, unit: 'bytes' })
       yield chunk
@@ -103,7 +103,7 @@ async function fillSlot(
   try {
     await pipeline(
       Readable.from(counted()),
-      createZstdDecompress(),
+      createZstdDecompress({ chunkSize: unpackBytes }),
       async (plain: AsyncIterable<Uint8Array>) => {
         for await (const chunk of verifying(plain, form.root, release.digest)) await file.writeFile(chunk)
       },

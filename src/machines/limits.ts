@@ -16,5 +16,7 @@ export const crashPauseMs = 1_000
 export const crashesMax = 10
 /** A single `ip`, `mount` or `umount`. */
 export const commandMs = 20_000
+/** Unpacked at once: with zlib's own 16 KiB, unpacking an image takes twice as long. */
+export const unpackBytes = 1024 * 1024
 /** Read at once while hashing: large enough that the hashing takes the time. */
 export const hashPieceBytes = 1024 * 1024
