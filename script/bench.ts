@@ -161,7 +161,6 @@ async function benchNode(wanted: readonly string[]): Promise<void> {
   const first = ashlar<{ reference: string }>('build', definition)
   const path = join(definition, 'ashlar.yaml')
   writeFileSync(path, readFileSync(path, 'utf8').replace('version: 1.0.0', 'version: 1.1.0'))
-  ashlar('lock', definition)
   const second = ashlar<{ reference: string; digest: string }>('build', definition)
   const { gateway } = ashlar<{ gateway: string }>('machine', 'network')
   const server = await serve(
