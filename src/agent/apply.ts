@@ -184,10 +184,12 @@ async function stage(
   await node.slots.seal(slot, release.files)
 }
 
+/** Whether a slot's image and the files that prove its release are what they must be: the launcher asks for both. */
 async function isWhole(
   { node, release }: Walk,
   slot: Extract<Step, { do: 'check' }>['slot'],
 ): Promise<boolean> {
+  if ((await node.slots.document(slot)) === undefined) return false
   const hash = createHash('sha256')
   for await (const chunk of node.slots.readRoot(slot)) hash.update(chunk)
   return digestFromHex(hash.digest('hex')) === release.document.disks[node.architecture]?.root.digest

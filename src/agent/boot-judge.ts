@@ -4,7 +4,7 @@ import { otherSlot, type Reason } from '../core/index.ts'
 import { readText } from './files.ts'
 import { judgeHealth, longestCheckMs } from './health.ts'
 import { trialAttemptsMax, trialMs } from './limits.ts'
-import { giveUpTrial, type Node, viewNode } from './node.ts'
+import { giveUp, type Node, viewNode } from './node.ts'
 import { jsonOf } from './node-files.ts'
 
 /** What the health checks of this boot found; gone after the boot. */
@@ -17,7 +17,7 @@ export async function checkHealth(node: Node): Promise<boolean> {
   await node.sys.disk.writeDurably(verdictPath(node), JSON.stringify({ reason }))
   if (reason === undefined) return true
   node.log(`unhealthy: ${reason.message}`)
-  if ((await viewNode(node)).running.is === 'trial') await giveUpTrial(node, reason)
+  if ((await viewNode(node)).running.is === 'trial') await giveUp(node, reason)
   return false
 }
 
@@ -32,9 +32,9 @@ export async function isJudged(node: Node): Promise<boolean> {
 }
 
 /**
- * `agent confirm`, once the boot is complete: the release is good, its floor holds from now on, and what lies below
- * that in the other slot is taken away. Each step may be done again after a crash; the entry's name comes first, for
- * it alone decides what boots next.
+ * `agent confirm`, once the boot is complete: the release is good, its floor holds from now on, and what lies below that
+ * in the other slot, or cannot be read there, is taken away. Each step may be done again after a crash; the entry's name
+ * comes first, for it alone decides what boots next.
  */
 export async function confirmBoot(node: Node): Promise<void> {
   const { slots, facts, memory, log } = node
@@ -43,30 +43,45 @@ export async function confirmBoot(node: Node): Promise<void> {
     await slots.bless(facts.install)
     log(`${document.name} ${document.version} is confirmed`)
   }
-  if (running.is === 'trial' || running.is === 'good') {
-    const floor = await memory.raiseFloor(document.floor)
-    const other = otherSlot(facts.slot)
-    const beside = await slots.document(other)
-    if (beside !== undefined && beside.counter < floor) {
-      log(`${beside.name} ${beside.version} is below the floor ${floor} and is taken away`)
-      await slots.clear(other)
-    }
-  }
+  if (running.is === 'trial' || running.is === 'good') await memory.raiseFloor(document.floor)
   await slots.bootCompleted(facts.install)
+  await tidyOther(node)
+}
+
+/** Takes away what may not run any more, or never could. */
+async function tidyOther(node: Node): Promise<void> {
+  const { slots, facts, log } = node
+  const other = otherSlot(facts.slot)
+  const { running, slots: states, floor } = await viewNode(node)
+  if (running.is !== 'good' || states[other].is === 'empty') return
+  const beside = await slots.document(other)
+  if (beside !== undefined && beside.counter >= floor) return
+  const what =
+    beside === undefined ? 'what cannot be read' : `${beside.name} ${beside.version}, below the floor`
+  log(`${what} is taken away from slot ${other}`)
+  await slots.clear(other)
 }
 
 /**
- * Waits until the trial that runs is confirmed; true then. Health and confirmation are units of their own; where one
- * of them was killed, it is started again. False: the trial was given up, and the machine is about to reboot.
+ * Whether this boot may go on: on trial, as soon as that is confirmed. A bad release is left, also where whoever marked
+ * it was killed before the reboot. False: the machine is about to reboot.
  */
-export async function awaitConfirmation(node: Node): Promise<boolean> {
-  const { sys, log } = node
+export async function mayStay(node: Node, onTrial: () => Promise<void>): Promise<boolean> {
+  if ((await viewNode(node)).running.is === 'trial') {
+    await onTrial()
+    await untilJudged(node)
+  }
+  const { running } = await viewNode(node)
+  return running.is !== 'bad' || !(await giveUp(node, running.why))
+}
+
+/** Health and confirmation are units of their own; where one of them was killed, it is started again. */
+async function untilJudged(node: Node): Promise<void> {
+  const { sys, log, slots, facts } = node
   const until = sys.clock.monotonicMs() + trialMs + (await longestCheckMs(sys, node.paths))
   let attempts = 1
   while (sys.clock.monotonicMs() < until) {
-    const { running } = await viewNode(node)
-    if (running.is === 'good') return true
-    if (running.is !== 'trial') return false
+    if ((await viewNode(node)).running.is !== 'trial') return
     if (await someUnitDied(node)) {
       if (++attempts > trialAttemptsMax) break
       log('health or confirmation was killed, and is started again')
@@ -74,8 +89,7 @@ export async function awaitConfirmation(node: Node): Promise<boolean> {
     }
     await sys.clock.sleep(200)
   }
-  await giveUpTrial(node, { code: 'trial-unjudged', message: 'the checks did not come to an end' })
-  return false
+  await slots.markBad(facts.install, { code: 'trial-unjudged', message: 'the checks did not come to an end' })
 }
 
 const healthUnit = 'ashlar-health.service'

@@ -1,91 +1,37 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Assignment } from '../api/index.ts'
-import { predicateType, statementAbout } from '../core/index.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Reason, SlotName } from '../core/index.ts'
 import {
   chooseEntry,
-  confirmedEntry,
   countDown,
   diskPath,
-  putEntry,
+  printEntryName,
   readDiskFolder,
   renameEntry,
-  sealSlot,
   slotsOf,
+  trialEntry,
 } from '../disk/index.ts'
-import { attachBundle, digestOf, openContentStore, type Repository, readRelease } from '../oci/index.ts'
-import { generateKeyPair, loadPrivateKey, signStatement } from '../sign/index.ts'
+import { digestOf } from '../oci/index.ts'
 import { realSys, type Sys } from '../sys/index.ts'
-import { type ReleaseFixture, releaseFixture } from '../testing/index.ts'
+import { type NodeFixture, nodeFixture, type ReleaseFixture } from '../testing/index.ts'
 import { carryOut } from './apply.ts'
-import { confirmBoot } from './boot-judge.ts'
-import { FolderSlots } from './folder-slots.ts'
-import type { Node } from './node.ts'
-import { NodeMemory, type NodeState } from './state.ts'
+import { confirmBoot, mayStay } from './boot-judge.ts'
+import { giveUp } from './node.ts'
 
-const work = mkdtempSync(join(tmpdir(), 'ashlar-crash-'))
-const releaseKey = loadPrivateKey(generateKeyPair().privateKey)
-let repository: Repository
-let first: ReleaseFixture
-let second: ReleaseFixture
-
+let at: NodeFixture
 beforeAll(async () => {
-  repository = (await openContentStore(realSys, join(work, 'store'))).repository('gateway')
-  first = await releaseFixture(repository, { version: '1.0.0', rootBytes: 3_000 })
-  second = await releaseFixture(repository, {
-    version: '1.1.0',
-    rootBytes: 5_000,
-    floor: first.document.counter + 1,
-  })
-  for (const { digest } of [first, second])
-    for (const bundle of signStatement(statementAbout(digest, 'gateway', predicateType.signature, {}), [
-      releaseKey,
-    ]))
-      await attachBundle(repository, digest, bundle, predicateType.signature)
+  at = await nodeFixture()
 })
-afterAll(() => rmSync(work, { recursive: true, force: true }))
+afterAll(() => at.remove())
 
-const home = join(work, 'node')
-const paths = {
-  image: join(home, 'image'),
-  localHooks: join(home, 'hooks'),
-  state: join(home, 'state'),
-  runtime: join(home, 'run'),
-  disk: join(home, 'disk'),
-  credentials: join(home, 'credentials'),
-}
-const disk = paths.disk
-const state: NodeState = { revision: 0, order: { epoch: 1, number: 1 }, seenAt: 0 }
-
-/** A node that runs the first release, confirmed, from slot a. */
-async function freshNode(): Promise<void> {
-  for (const path of [
-    paths.image,
-    paths.state,
-    join(disk, 'a'),
-    join(disk, 'b'),
-    join(disk, diskPath.entries),
-    join(disk, diskPath.kept),
-    join(disk, diskPath.talk),
-  ])
-    mkdirSync(path, { recursive: true })
-  const role = { threshold: 1, keys: [releaseKey.publicKey] }
-  const trust = { apiVersion: 'ashlar/v1', kind: 'TrustRoot', version: 1, release: role, director: role }
-  writeFileSync(join(paths.image, 'trust.json'), JSON.stringify(trust))
-  writeFileSync(join(disk, diskPath.root('a')), first.root)
-  // The launcher's answer to the one question that this random source leads to.
-  writeFileSync(join(disk, diskPath.prepared), JSON.stringify({ question: '00'.repeat(8), is: 'prepared' }))
-  await sealSlot(realSys.disk, disk, 'a', (await readRelease(repository, first.digest)).files)
-  await putEntry(realSys.disk, disk, confirmedEntry(1, first.digest), { slot: 'a', release: first.digest })
-}
-afterEach(() => rmSync(home, { recursive: true, force: true }))
+const why: Reason = { code: 'health-check-failed', message: 'web does not answer' }
 
 class Crash extends Error {}
 
-/** The real disk, until the process "is killed" before its `after`-th change. */
-function crashing(after: number): { readonly sys: Sys; readonly count: () => number } {
+/** The real disk, until the process "is killed" before its `after`-th change. Asking for a reboot is one, too. */
+function crashing(after: number): { readonly sys: Sys; readonly ran: string[] } {
+  const ran: string[] = []
   let done = 0
   const guard = () => {
     if (++done > after) throw new Crash(`killed before change ${after + 1}`)
@@ -112,78 +58,59 @@ function crashing(after: number): { readonly sys: Sys; readonly count: () => num
   }
   const exec: Sys['exec'] = {
     ...realSys.exec,
-    run: async () => ({ exitCode: 0, stdout: new Uint8Array(), stderr: '' }),
+    run: change(async (program: string, args: readonly string[]) => {
+      ran.push([program, ...args].join(' '))
+      return { exitCode: 0, stdout: new Uint8Array(), stderr: '' }
+    }),
   }
   const random: Sys['random'] = { bytes: (count) => new Uint8Array(count) }
-  return {
-    sys: { ...realSys, exec, random, disk: { ...real, ...guarded, open } as Sys['disk'] },
-    count: () => done,
-  }
+  return { sys: { ...realSys, exec, random, disk: { ...real, ...guarded, open } as Sys['disk'] }, ran }
 }
 
-function nodeOf(sys: Sys, slot: 'a' | 'b'): Node {
-  const release = slot === 'a' ? first : second
-  const facts = {
-    node: 'node-1',
-    slot,
-    release: release.digest,
-    root: digestOf(release.root),
-    measuredBy: 'launcher' as const,
-    install: slot === 'a' ? 1 : 2,
-  }
-  return {
-    sys,
-    paths,
-    facts,
-    slots: new FolderSlots(sys, disk),
-    memory: new NodeMemory(sys, paths),
-    architecture: 'amd64',
-    agentVersion: '0',
-    log: () => undefined,
-  }
-}
+const calm = () => crashing(Number.POSITIVE_INFINITY).sys
 
-const assignment = (): Assignment => ({
-  apiVersion: 'ashlar/v1',
-  kind: 'Assignment',
-  node: 'node-1',
-  nodeKey: first.digest,
-  order: { epoch: 1, number: 1 },
-  release: second.digest,
-  repository: 'gateway',
-  issuedAt: 0,
-  beginUntil: 1,
-})
-
-async function update(sys: Sys) {
-  const node = nodeOf(sys, 'a')
+/** The agent of the first release, in slot a, with an order that its journal may know already. */
+async function carry(sys: Sys, release: ReleaseFixture, number = 1) {
+  const node = at.node(sys, 'a', at.first)
+  const { order } = at.order(release, number)
   const known = await node.memory.read()
-  const journal =
-    known.work === undefined ? { ...state, work: { assignment: assignment(), begun: false } } : known
-  return carryOut(
-    { node, repository, now: 0, onPhase: () => undefined },
-    journal,
-    journal.work ?? { assignment: assignment(), begun: false },
-  )
+  const isKnown = known.work?.assignment.order.number === number
+  const work =
+    isKnown && known.work !== undefined ? known.work : { assignment: at.order(release, number), begun: false }
+  const state = isKnown ? known : { ...known, order, work }
+  return carryOut({ node, repository: at.repository, now: 0, onPhase: () => undefined }, state, work)
 }
 
 /** What would boot now, with the content that it would have. */
 async function whatBoots() {
-  const { entries, held } = await readDiskFolder(realSys.disk, disk)
+  const { entries, held } = await readDiskFolder(realSys.disk, at.paths.disk)
   const entry = chooseEntry(entries)
   if (entry === undefined) throw new Error('nothing boots')
   expect(held[entry.slot]).toBe(entry.digest)
-  const root = await realSys.disk.readFile(join(disk, diskPath.root(entry.slot)))
-  return { release: entry.digest, root: digestOf(root), entries }
+  const root = digestOf(await realSys.disk.readFile(join(at.paths.disk, diskPath.root(entry.slot))))
+  const whole = [at.first, at.second, at.other].find(({ digest }) => digest === entry.digest)
+  expect(root).toBe(whole && digestOf(whole.root))
+  return { release: entry.digest, entries, held }
 }
 
-/** Runs `act` with a crash before its 1st, 2nd … change, until it gets through; says how many points that were. */
+async function stateOf(running: number) {
+  return slotsOf({ ...(await readDiskFolder(realSys.disk, at.paths.disk)), running })
+}
+
+async function boot(): Promise<void> {
+  const entry = chooseEntry((await readDiskFolder(realSys.disk, at.paths.disk)).entries)
+  if (entry === undefined) throw new Error('nothing to boot')
+  await renameEntry(realSys.disk, at.paths.disk, entry, countDown(entry))
+}
+
+/** Runs `act` with a crash before its 1st, 2nd … change (or each `every`-th), until it gets through; says how many changes that were. */
 async function atEachChange(
-  prepare: () => Promise<void>,
+  prepare: () => Promise<unknown>,
   act: (sys: Sys) => Promise<unknown>,
   check: () => Promise<void>,
+  every = 1,
 ): Promise<number> {
-  for (let after = 0; ; after++) {
+  for (let after = 0; ; after += every) {
     await prepare()
     try {
       await act(crashing(after).sys)
@@ -192,53 +119,154 @@ async function atEachChange(
       if (!(error instanceof Crash)) throw error
     }
     await check()
-    rmSync(home, { recursive: true, force: true })
   }
 }
 
+/** The other release failed in slot b; the agent began to clear the slot and was killed before this change. */
+async function halfCleared(after: number): Promise<void> {
+  await at.fresh()
+  await at.tryInB(at.other)
+  await at.node(calm(), 'a', at.first).slots.markBad(2, why)
+  const clear = at.node(crashing(after).sys, 'a', at.first).slots.clear('b')
+  await expect(clear).rejects.toThrow(Crash)
+}
+
+const release = (slot: SlotName) => join(at.paths.disk, diskPath.release(slot))
+
 describe('killed before each of its changes to the disk', () => {
-  test('an update leaves a node that boots the old release or all of the new one, and goes on to the end', async () => {
-    const points = await atEachChange(freshNode, update, async () => {
-      const { release, root } = await whatBoots()
-      const whole = release === first.digest ? first : second
-      expect(root).toBe(digestOf(whole.root))
-      // Started again, the agent gets there.
-      expect((await update(crashing(Number.POSITIVE_INFINITY).sys)).is).toBe('rebooting')
-      const after = await whatBoots()
-      expect(after.release).toBe(second.digest)
-      expect(after.root).toBe(digestOf(second.root))
-      const states = slotsOf({
-        entries: after.entries,
-        held: { a: first.digest, b: second.digest },
-        running: 1,
-      })
-      expect(states).toMatchObject({ a: { is: 'good' }, b: { is: 'trial', bootsLeft: 3 } })
-    })
-    expect(points).toBeGreaterThan(20)
+  test.each<[string, () => Promise<unknown>, number?]>([
+    ['an empty slot b', () => at.fresh()],
+    ['a slot b whose entry is gone and whose reason is not', () => halfCleared(2)],
+    ['a slot b whose release is gone and whose image is not', () => halfCleared(4), 5],
+    [
+      'the release staged in slot b, and never tried',
+      async () => {
+        await at.fresh()
+        await at.tryInB(at.second)
+        rmSync(join(at.paths.disk, diskPath.entry(printEntryName(trialEntry(2, at.second.digest)))))
+      },
+      5,
+    ],
+    [
+      'the release in slot b with damaged files',
+      async () => {
+        await at.fresh()
+        await at.tryInB(at.second)
+        await realSys.disk.writeFile(join(release('b'), diskPath.releaseFile.document), 'x')
+      },
+      5,
+    ],
+    [
+      'the same release in slot b, which went bad before',
+      async () => {
+        await at.fresh()
+        await at.tryInB(at.second)
+        await at.node(calm(), 'a', at.first).slots.markBad(2, why)
+      },
+      5,
+    ],
+  ])(
+    'an update from %s leaves the old release or all of the new one, and goes on to the end',
+    async (_, prepare, every) => {
+      const points = await atEachChange(
+        prepare,
+        (sys) => carry(sys, at.second),
+        async () => {
+          await whatBoots()
+          // Started again, the agent gets there.
+          expect((await carry(calm(), at.second)).is).toBe('rebooting')
+          expect((await whatBoots()).release).toBe(at.second.digest)
+          expect(await stateOf(1)).toMatchObject({ a: { is: 'good' }, b: { is: 'trial', bootsLeft: 3 } })
+          const { document } = at.second
+          expect(await at.node(calm(), 'a', at.first).slots.document('b')).toEqual(document)
+        },
+        every,
+      )
+      expect(points).toBeGreaterThan(10)
+    },
+  )
+
+  test('an order for what runs withdraws what an earlier one staged: it never boots', async () => {
+    const committed = async () => {
+      await at.fresh()
+      await carry(calm(), at.second)
+    }
+    const points = await atEachChange(
+      committed,
+      (sys) => carry(sys, at.first, 2),
+      async () => {
+        expect((await carry(calm(), at.first, 2)).is).toBe('done')
+        expect(await whatBoots()).toMatchObject({ release: at.first.digest, held: { a: at.first.digest } })
+        expect(await stateOf(1)).toMatchObject({ a: { is: 'good' }, b: { is: 'empty' } })
+      },
+    )
+    expect(points).toBeGreaterThan(4)
   })
 
   test('a confirmation is done again to its end: blessed, floor raised, what is below it gone', async () => {
     const onTrial = async () => {
-      await freshNode()
-      await update(crashing(Number.POSITIVE_INFINITY).sys)
-      const entry = chooseEntry((await readDiskFolder(realSys.disk, disk)).entries)
-      if (entry === undefined) throw new Error('nothing to try')
-      await renameEntry(realSys.disk, disk, entry, countDown(entry))
+      await at.fresh()
+      await carry(calm(), at.second)
+      await boot()
     }
     const points = await atEachChange(
       onTrial,
-      (sys) => confirmBoot(nodeOf(sys, 'b')),
+      (sys) => confirmBoot(at.node(sys, 'b', at.second)),
       async () => {
         // The second release runs and can boot again, whatever was done of it.
-        expect((await whatBoots()).release).toBe(second.digest)
-        const node = nodeOf(crashing(Number.POSITIVE_INFINITY).sys, 'b')
+        expect((await whatBoots()).release).toBe(at.second.digest)
+        const node = at.node(calm(), 'b', at.second)
         await confirmBoot(node)
-        const { entries, held } = await readDiskFolder(realSys.disk, disk)
+        const { entries, held } = await readDiskFolder(realSys.disk, at.paths.disk)
         expect(entries.map(({ install, counter }) => [install, counter])).toEqual([[2, undefined]])
-        expect(held).toEqual({ b: second.digest })
-        expect(await node.memory.floor()).toBe(second.document.floor)
+        expect(held).toEqual({ b: at.second.digest })
+        expect(await node.memory.floor()).toBe(at.second.document.floor)
       },
     )
     expect(points).toBeGreaterThan(5)
   })
+
+  test('a trial that is given up is left: the release that comes next is the good one', async () => {
+    const onTrial = async () => {
+      await at.fresh()
+      await at.tryInB(at.second)
+      await boot()
+    }
+    const points = await atEachChange(
+      onTrial,
+      (sys) => giveUp(at.node(sys, 'b', at.second), why),
+      async () => {
+        await whatBoots()
+        const { sys, ran } = crashing(Number.POSITIVE_INFINITY)
+        const node = at.node(sys, 'b', at.second)
+        // Killed before the first change, it is still a trial, and its checks fail again.
+        const stays = await mayStay(node, async () => void (await giveUp(node, why)))
+        expect(stays).toBe(false)
+        expect(ran).toContain('systemctl reboot')
+        expect((await whatBoots()).release).toBe(at.first.digest)
+        expect(await stateOf(1)).toMatchObject({ a: { is: 'good' }, b: { is: 'bad', why } })
+      },
+    )
+    expect(points).toBeGreaterThan(3)
+  })
+})
+
+test('a bad release stays where nothing better is there, for a reboot would lead to it again', async () => {
+  await at.fresh()
+  await at.tryInB(at.second)
+  await at.node(calm(), 'a', at.first).slots.markBad(1, why)
+  const { sys, ran } = crashing(Number.POSITIVE_INFINITY)
+  const node = at.node(sys, 'b', at.second)
+  expect(await giveUp(node, why)).toBe(false)
+  expect(await mayStay(node, async () => undefined)).toBe(true)
+  expect(ran).toEqual([])
+})
+
+test('a confirmation takes away what cannot be read beside it, and comes to its end', async () => {
+  await at.fresh()
+  await at.tryInB(at.other)
+  await realSys.disk.writeFile(join(release('b'), diskPath.releaseFile.manifest), 'x')
+  await confirmBoot(at.node(calm(), 'a', at.first))
+  expect(await stateOf(1)).toMatchObject({ a: { is: 'good' }, b: { is: 'empty' } })
+  expect(await realSys.disk.readFile(join(at.paths.disk, diskPath.bootComplete), 'utf8')).toContain('1')
 })

@@ -15,7 +15,7 @@ import {
   sealSlot,
   writeWhy,
 } from '../disk/index.ts'
-import { digestOf, readReleaseFiles } from '../oci/index.ts'
+import { digestOf, OciError, readReleaseFiles } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
 import { readFrom, readText, whenThere } from './files.ts'
@@ -38,7 +38,12 @@ export class FolderSlots implements SlotStore {
 
   async document(slot: SlotName): Promise<ReleaseDocument | undefined> {
     const files = await readSeal(this.#sys.disk, this.#root, slot)
-    return files === undefined ? undefined : readReleaseFiles(files, digestOf(files.index))
+    try {
+      return files === undefined ? undefined : readReleaseFiles(files, digestOf(files.index))
+    } catch (error) {
+      if (error instanceof OciError) return undefined
+      throw error
+    }
   }
 
   async roomBytes(slot: SlotName): Promise<number> {

@@ -1,6 +1,6 @@
 // On a node: fetches what it was ordered to run, verifies, stages and tries it, then confirms it or goes back by itself.
 export { type Applied, carryOut, type Phase, type Worker } from './apply.ts'
-export { awaitConfirmation, checkHealth, confirmBoot } from './boot-judge.ts'
+export { checkHealth, confirmBoot, mayStay } from './boot-judge.ts'
 export { type NodeIdentity, nodeIdentity } from './enrol.ts'
 export { AgentError, Refusal } from './errors.ts'
 export { FolderSlots } from './folder-slots.ts'

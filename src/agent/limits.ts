@@ -8,6 +8,8 @@ export const pollGraceMs = 20_000
 export const backoffMs = { first: 500, longest: 60_000 } as const
 /** Without an answer for this long, the node says that its orders are stale. */
 export const ordersStaleMs = 15 * 60_000
+/** An order that was refused is not asked for again for this long; then the server may have thought better of it. */
+export const refusedMs = 60_000
 /** Progress of a download reaches the server no more often than this. */
 export const progressEveryMs = 2_000
 /** Room that stays free on a disk after staging: journals and state must still fit. */

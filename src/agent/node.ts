@@ -40,14 +40,21 @@ export async function viewNode({ slots, facts, memory }: Node): Promise<NodeView
   return { entries: disk.entries, slots: states, running, document, floor }
 }
 
-/** Gives a trial up: marks it bad, with the reason, and reboots, if that leads to another release. */
-export async function giveUpTrial(node: Node, why: Reason): Promise<void> {
+/**
+ * Gives up what runs: marks it bad, with the reason, and reboots, if that leads to another release; says whether. Done
+ * again after a crash it comes to the same end.
+ */
+export async function giveUp(node: Node, why: Reason): Promise<boolean> {
   const { slots, facts, log } = node
   await slots.markBad(facts.install, why)
-  const { entries } = await slots.read()
-  if (chooseEntry(entries)?.install === facts.install) return log('no other release is there to go back to')
+  const next = chooseEntry((await slots.read()).entries)
+  if (next === undefined || next.counter?.left === 0) {
+    log(`no other release is there to go back to: ${why.message}`)
+    return false
+  }
   log(`going back: ${why.message}`)
   await reboot(node)
+  return true
 }
 
 /** Asks systemd for a reboot. Returns before it happens. */

@@ -107,6 +107,14 @@ describe('the plan', () => {
       ['check sha256:9f9f9f9f9f9f… in slot b', ...attempt('b')],
     ],
     [
+      'an order for what runs withdraws what an earlier order staged',
+      seen({
+        running: { slot: 'b', release: next, state: { is: 'good', release: next } },
+        beside: { is: 'trial', release: old, bootsLeft: 3 },
+      }),
+      ['clear slot a'],
+    ],
+    [
       'a trial that runs is waited for',
       seen({ running: { slot: 'b', release: next, state: { is: 'trial', release: next, bootsLeft: 2 } } }),
       ['await health 600 s'],

@@ -64,7 +64,7 @@ export type Plan =
 export function plan(observed: Observed, desired: Desired, now: number): Plan {
   const { running } = observed
   const { assignment } = desired
-  if (running.release === assignment.release) return planRunning(running.state)
+  if (running.release === assignment.release) return planRunning(observed)
   const reason = whyNot(observed, desired, now)
   if (reason !== undefined) return { is: 'blocked', reason }
 
@@ -87,10 +87,12 @@ export function plan(observed: Observed, desired: Desired, now: number): Plan {
   return { is: 'steps', steps: [{ do: 'check', slot, release: assignment.release }, ...attempt] }
 }
 
-function planRunning(state: Slot): Plan {
+function planRunning({ running: { slot, state }, other }: Observed): Plan {
   switch (state.is) {
     case 'good':
-      return { is: 'done' }
+      // What an earlier order brought is not wanted any more, and the next boot would try it.
+      if (other.state.is !== 'staged' && other.state.is !== 'trial') return { is: 'done' }
+      return { is: 'steps', steps: [{ do: 'clear', slot: otherSlot(slot) }] }
     case 'trial':
       return { is: 'steps', steps: [{ do: 'await-health', withinMs: trialMs }] }
     case 'bad':

@@ -10,14 +10,21 @@ import { entryOf } from '../disk/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { judgeAssignment } from '../verify/index.ts'
 import { type Applied, carryOut, type Phase } from './apply.ts'
-import { awaitConfirmation, healthFault, isJudged } from './boot-judge.ts'
+import { healthFault, isJudged, mayStay } from './boot-judge.ts'
 import type { NodeIdentity } from './enrol.ts'
-import { backoffMs, firstWaitSeconds, ordersStaleMs, pollWaitSeconds, progressEveryMs } from './limits.ts'
+import {
+  backoffMs,
+  firstWaitSeconds,
+  ordersStaleMs,
+  pollWaitSeconds,
+  progressEveryMs,
+  refusedMs,
+} from './limits.ts'
 import { type Node, type NodeView, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
 import { jittered, Reporter } from './reporter.ts'
 import type { ServerLink } from './server-link.ts'
-import { isHigher, type NodeState, type Work } from './state.ts'
+import { higherOrder, type NodeState, type Work } from './state.ts'
 
 /** `agent run`: waits for orders and carries them out, for as long as the machine runs. */
 export class Runner {
@@ -27,8 +34,8 @@ export class Runner {
   readonly #reporter: Reporter
   readonly #bootId: string
   #state: NodeState
-  /** Highest order that was refused before its proof held: not asked for again, and forgotten with this process. */
-  #refused: Order = { epoch: 0, number: 0 }
+  /** The order that was refused last: not asked for again for a while. No longer, for nobody has signed its number. */
+  #refused: { readonly order: Order; readonly untilMs: number } | undefined
   #heardMs: number
 
   private constructor(
@@ -72,23 +79,19 @@ export class Runner {
 
   /** A boot on trial is judged before anything else is done; what comes of it is in the slot's state. */
   async #awaitTrial(): Promise<void> {
-    const { running } = await viewNode(this.#node)
-    if (running.is !== 'trial') return
-    await this.#report('trial')
-    if (!(await awaitConfirmation(this.#node))) await this.#untilReboot()
+    if (!(await mayStay(this.#node, () => this.#report('trial')))) await this.#untilReboot()
   }
 
-  /** Ends the assignment in the journal when what runs now says how it ended. */
+  /** Ends the assignment in the journal when the boot that it led to says how it ended. */
   async #settle(view: NodeView): Promise<void> {
     const { work } = this.#state
-    if (work === undefined) return
-    if (view.running.is === 'good' && this.#node.facts.release === work.assignment.release)
-      return this.#end(work, { is: 'confirmed' })
-    if (work.tried === undefined) return
+    if (work?.tried === undefined) return
     const { slot, install } = work.tried
     const tried = view.slots[slot]
-    if (tried.is === 'bad' && entryOf(slot, view.entries)?.install === install)
-      return this.#end(work, { is: 'went-back', reason: tried.why })
+    if (entryOf(slot, view.entries)?.install !== install) return
+    const runs = this.#node.facts.install === install
+    if (runs && tried.is === 'good') return this.#end(work, { is: 'confirmed' })
+    if (tried.is === 'bad') return this.#end(work, { is: runs ? 'failed' : 'went-back', reason: tried.why })
   }
 
   /** One order: taken from the server, or found in the journal, and carried out as far as it goes. */
@@ -123,10 +126,12 @@ export class Runner {
   }
 
   async #ask(waitSeconds: number): Promise<AssignmentAnswer | undefined> {
-    const { order } = this.#state
-    const above = isHigher(this.#refused, order) ? this.#refused : order
+    const { clock } = this.#node.sys
+    const refused = this.#refused
+    const passed = refused !== undefined && clock.monotonicMs() < refused.untilMs
+    const above = passed ? higherOrder(refused.order, this.#state.order) : this.#state.order
     const answer = await this.#link.assignment(above, waitSeconds)
-    this.#heardMs = this.#node.sys.clock.monotonicMs()
+    this.#heardMs = clock.monotonicMs()
     return answer
   }
 
@@ -143,7 +148,7 @@ export class Runner {
     })
     if (verdict.is === 'refused') {
       log(`order ${order.epoch}.${order.number} is refused: ${verdict.reason.message}`)
-      this.#refused = order
+      this.#refused = { order, untilMs: sys.clock.monotonicMs() + refusedMs }
       return this.#refuse(order, envelope.payload, verdict.reason)
     }
     const { assignment } = verdict

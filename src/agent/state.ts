@@ -108,6 +108,6 @@ export function isHigher(order: Order, than: Order): boolean {
   return order.epoch > than.epoch || (order.epoch === than.epoch && order.number > than.number)
 }
 
-function higherOrder(a: Order, b: Order): Order {
+export function higherOrder(a: Order, b: Order): Order {
   return isHigher(a, b) ? a : b
 }
