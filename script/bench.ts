@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -126,7 +127,15 @@ function localArchive(): string {
   const lock = parseLock(readFileSync(join(definition, 'ashlar.lock'), 'utf8'))
   for (const { path, digest } of [...lock.packages, ...lock.tools])
     cpSync(join(data, 'store/blobs/sha256', digest.slice('sha256:'.length)), join(folder, basename(path)))
-  writeFileSync(join(folder, 'Packages'), run('dpkg-scanpackages', ['--multiversion', '.'], { cwd: folder }))
+  const index = run('dpkg-scanpackages', ['--multiversion', '.'], { cwd: folder })
+  writeFileSync(join(folder, 'Packages'), index)
+  // Without a suite of that name, mmdebstrap finds no essential package in it.
+  const sha256 = createHash('sha256').update(index).digest('hex')
+  const release = ['Suite: bookworm', 'Codename: bookworm', `Date: ${new Date().toUTCString()}`, 'SHA256:']
+  writeFileSync(
+    join(folder, 'Release'),
+    [...release, ` ${sha256} ${Buffer.byteLength(index)} Packages`, ''].join('\n'),
+  )
   return folder
 }
 
@@ -147,6 +156,8 @@ function mmdebstrap(archive: string): void {
     '--mode=root',
     '--variant=essential',
     `--include=${packages.join(',')}`,
+    // Merged from the start, as our images are.
+    '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
     '--skip=check/empty',
     'bookworm',
     join(work, 'peer.tar'),
