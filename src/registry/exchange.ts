@@ -52,9 +52,7 @@ export interface Exchange {
 export function requireRight(exchange: Exchange, action: 'pull' | 'push', repository: string): void {
   const { principal } = exchange
   if (principal.may(action, repository)) return
-  throw new RegistryError('not-allowed', `${principal.actor} may not ${action} ${repository}`, {
-    hint: 'ask an operator of this registry for the right',
-  })
+  throw new RegistryError('not-allowed', `${principal.actor} may not ${action} ${repository}`)
 }
 
 /** @throws RegistryError `digest-invalid` */

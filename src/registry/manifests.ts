@@ -138,7 +138,6 @@ function refuse(stored: PutAnswer, repository: string): void {
       throw new RegistryError(
         'manifest-blob-unknown',
         `${repository} does not have, or has in another size: ${stored.digests.join(', ')}`,
-        { hint: 'push blobs, and the manifests of an index, before what names them' },
       )
     case 'tag-taken':
       throw tagImmutable(repository, stored.tag, `it names ${stored.by} and is not moved`)

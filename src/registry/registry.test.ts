@@ -77,6 +77,7 @@ describe('who may', () => {
     const answer = await call(method, path, undefined, { authorization: 'Basic bm8=' })
     expect(answer.status).toBe(401)
     expect(answer.headers['www-authenticate']).toBe('Basic realm="ashlar"')
+    if (method !== 'HEAD') expect(answer.hint).toMatch(/log in/)
   })
 
   test('one who may only read does not write', async () => {
@@ -198,7 +199,7 @@ describe('manifests', () => {
         ),
     ],
   ])('one that %s is refused: %i %s', async (_, status, code, push) => {
-    expect(await push()).toMatchObject({ status, code })
+    expect(await push()).toMatchObject({ status, code, hint: expect.stringMatching(/\S{2}/) })
     expect((await call('GET', '/v2/app/manifests/1')).code).toBe('MANIFEST_UNKNOWN')
     expect(registry.stored).toEqual([])
   })
@@ -327,5 +328,6 @@ describe('addresses', () => {
     const answer = Buffer.concat(await socket.toArray()).toString()
     expect(answer.split(' ')[1]).toBe(String(status))
     expect(answer).toContain(code)
+    expect(answer).toMatch(/"hint":"\S{2}/)
   })
 })

@@ -34,7 +34,6 @@ async function serve(
   const principal = await parts.authorize(request)
   if (principal === undefined)
     throw new RegistryError('not-authenticated', 'this registry wants a credential', {
-      hint: 'log in with a token as the password',
       headers: { 'www-authenticate': 'Basic realm="ashlar"' },
     })
   const { route, query } = parseRoute(request.url)

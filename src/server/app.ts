@@ -1,10 +1,10 @@
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { ServerError, toHttp } from './errors.ts'
 import { bodyBytesMax } from './limits.ts'
 import { addNodeRoutes } from './node-routes.ts'
 import { addOperatorRoutes } from './operator-routes.ts'
 import type { Parts } from './parts.ts'
-import { type AuthenticationParts, authenticate } from './principal.ts'
+import { type AuthenticationParts, authenticate, type Role } from './principal.ts'
 import { addResourceRoutes } from './resource-routes.ts'
 
 export interface AppParts extends Parts {
@@ -15,7 +15,15 @@ export interface AppParts extends Parts {
 
 /** The API below `/v1` and `/healthz`. Every request is authenticated before anything else, one to an unknown address too. */
 export function createApp(parts: AppParts): FastifyInstance {
-  const app = fastify({ logger: false, bodyLimit: bodyBytesMax })
+  const answer = (error: unknown, reply: FastifyReply) => {
+    const { status, problem } = toHttp(error)
+    if (status >= 500) parts.onError(error)
+    if (status === 401) reply.header('www-authenticate', 'Bearer realm="ashlar"')
+    return reply.code(status).send(problem)
+  }
+  // An address that cannot be decoded leads to no route, and so past every hook.
+  const frameworkErrors = (error: unknown, _: unknown, reply: FastifyReply) => answer(error, reply)
+  const app = fastify({ logger: false, bodyLimit: bodyBytesMax, frameworkErrors })
   app.decorateRequest('principal', undefined)
   app.addHook('onRequest', async (request) => {
     const { allow } = request.routeOptions.config
@@ -25,7 +33,7 @@ export function createApp(parts: AppParts): FastifyInstance {
     if (principal.is === 'node') parts.lastSeen.set(principal.name, parts.sys.clock.now())
     if (!request.is404 && !allow?.includes(principal.is))
       throw new ServerError('not-allowed', `${principal.actor} may not do this`, {
-        hint: 'this needs a token of another kind: ashlar token create',
+        hint: allow?.map((role) => wayToBe[role]).join('; '),
       })
   })
   // Node keeps a connection open after its answer, also while it closes the server.
@@ -35,14 +43,16 @@ export function createApp(parts: AppParts): FastifyInstance {
   app.setNotFoundHandler((request) => {
     throw new ServerError('route-unknown', `there is no ${request.method} ${request.url.split('?')[0]}`)
   })
-  app.setErrorHandler((error, _request, reply) => {
-    const { status, problem } = toHttp(error)
-    if (status >= 500) parts.onError(error)
-    if (status === 401) reply.header('www-authenticate', 'Bearer realm="ashlar"')
-    return reply.code(status).send(problem)
-  })
+  app.setErrorHandler((error, _, reply) => answer(error, reply))
   addRoutes(app, parts)
   return app
+}
+
+/** What to come with to be let in as one of these. */
+const wayToBe: Readonly<Record<Role, string>> = {
+  operator: 'come with the token of a person: ashlar token operator NAME',
+  node: 'only a node may, with the key that it enrolled with',
+  enrolment: 'come with the token that makes a machine a node: ashlar token enrol NODE',
 }
 
 export function addRoutes(app: FastifyInstance, parts: Parts): void {

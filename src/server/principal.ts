@@ -33,7 +33,10 @@ export async function authenticate(parts: AuthenticationParts, request: Incoming
   if (token === undefined) return authenticateNode(parts, request, secret)
   const claim = await parts.store.claimOf(token.hash)
   if (claim?.is !== token.kind)
-    throw notAuthenticated('the token is not known here, was used already, or has expired')
+    throw notAuthenticated(
+      'the token is not known here, or has expired',
+      ...(token.kind === 'enrolment' ? ['make a new one with: ashlar token enrol NODE'] : []),
+    )
   switch (claim.is) {
     case 'admin':
       return { is: 'operator', actor: 'admin' }
@@ -76,8 +79,9 @@ function secretOf(header: string | undefined): string | undefined {
   return colon < 0 ? undefined : pair.slice(colon + 1)
 }
 
-function notAuthenticated(message: string): ServerError {
-  return new ServerError('not-authenticated', message, {
-    hint: 'log in with a token: ashlar login URL; the first one is printed when a server starts for the first time',
-  })
+function notAuthenticated(
+  message: string,
+  hint = 'log in with a token: ashlar login URL; the first one is printed when a server starts for the first time',
+): ServerError {
+  return new ServerError('not-authenticated', message, { hint })
 }

@@ -30,7 +30,10 @@ async function requireUnused(store: Store, resource: Resource): Promise<void> {
   const user = await userOf(store, resource, rollouts)
   if (user === undefined) return
   throw new ServerError('in-use', `${resource.kind} ${resource.metadata.name} is in use by ${user}`, {
-    hint: 'wait until the rollout has ended, or remove the fleet first',
+    hint:
+      resource.kind === 'Rollout'
+        ? 'it is kept as long as it is its fleet’s newest; remove the fleet first'
+        : 'wait until the rollout has ended, or end it with: ashlar rollout halt ROLLOUT',
   })
 }
 

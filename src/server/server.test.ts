@@ -89,6 +89,24 @@ describe('nothing is open', () => {
     expect(await statusOf('GET', '/healthz')).toBe(200)
   })
 
+  test('whose credential is refused is told what to do', async () => {
+    const node = await server.enrol('lost')
+    const path = '/v1/agent/assignment?epoch=0&number=0'
+    const used = await node.credential('GET', path)
+    await send('GET', path, used)
+    const other = await server.enrol('lost')
+    const late = await nodeCredential({
+      ...{ node: 'lost', privateKey: createNodeKey().privateKey, method: 'GET', path },
+      ...{ audience: credentialAudience(undefined), now: realSys.clock.now() - 3_600_000 },
+    })
+    const foreign = await other.credential('GET', '/v1/nodes')
+    for (const credential of [undefined, 'Bearer x', used, bearer(late), foreign]) {
+      const answer = await send('GET', path, credential)
+      const { error } = JSON.parse(Buffer.concat(await Array.fromAsync(answer.body)).toString())
+      expect([answer.status, error.hint], error.code).toEqual([401, expect.stringMatching(/\S{2}/)])
+    }
+  })
+
   test('who has no credential does not learn which addresses there are', async () => {
     expect(await statusOf('GET', '/v1/no-such-thing')).toBe(401)
     expect(await statusOf('GET', '/v1/no-such-thing', admin())).toBe(404)
@@ -269,13 +287,20 @@ describe('resources', () => {
     ['POST', '/v1/tokens', '{"is":"admin"}', 400, 'a token of a kind that is not given out'],
     ['POST', '/v1/rollouts', '{"fleet":"nowhere","release":"latest"}', 404, 'a rollout of no fleet'],
     ['GET', '/v1/fleets/a?waitSeconds=x', undefined, 400, 'a wait that is no number'],
+    ['GET', '/v1/fleets/%zz', undefined, 400, 'an address that cannot be decoded'],
+    ['GET', '/v1/no-such-thing', undefined, 404, 'an address that is none'],
+    ['GET', '/v1/agent/assignment', undefined, 403, 'what only a node may ask'],
+    ['POST', '/v1/enrol', '{}', 403, 'what only a machine that enrols may ask'],
+    ['GET', '/v1/nodes/nobody', undefined, 404, 'a node that is not there'],
+    ['POST', '/v1/rollouts/x-1/halt', '{}', 404, 'the halt of no rollout'],
+    ['POST', '/v1/rollouts', '{"fleet":"nowhere"}', 404, 'a rollout without a release'],
+    ['POST', '/v1/tokens', 'x', 400, 'a body that is no JSON'],
   ])('%s %s is refused: %#', async (method, path, body, status, why) => {
     const response = await send(method, path, admin(), body)
     const text = Buffer.concat(await Array.fromAsync(response.body)).toString()
     expect(response.status, `${why}: ${text}`).toBe(status)
-    expect(JSON.parse(text)).toMatchObject({
-      error: { code: expect.any(String), message: expect.any(String) },
-    })
+    const said = expect.stringMatching(/\S{2}/)
+    expect(JSON.parse(text)).toMatchObject({ error: { code: said, message: said, hint: said } })
   })
 })
 

@@ -72,9 +72,7 @@ class SqliteStore implements Store {
     const changed = this.#database.transaction(() => {
       const { asOf } = transaction
       if (asOf !== undefined && asOf !== lastSequence(this.#database))
-        throw new StoreError('conflict', 'something was written meanwhile', {
-          hint: 'read again and make the change to what is there',
-        })
+        throw new StoreError('conflict', 'something was written meanwhile')
       if (oneTimeToken !== undefined) spendToken(this.#database, oneTimeToken.hash, now)
       for (const given of transaction.assignments ?? []) insertAssignment(this.#database, given)
       return transaction.changes.map((change) => applyChange(this.#database, change, now))

@@ -39,8 +39,5 @@ export function spendToken(database: Database, hash: string, now: number): void 
     hash,
     now,
   )
-  if (spent !== 1)
-    throw new StoreError('token-spent', 'the token was used already or has expired', {
-      hint: 'make a new one with: ashlar token enrol NODE',
-    })
+  if (spent !== 1) throw new StoreError('token-spent', 'the token was used already or has expired')
 }

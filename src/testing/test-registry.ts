@@ -19,6 +19,8 @@ export interface RegistryAnswer {
   readonly text: string
   /** The first error's code. */
   readonly code: string | undefined
+  /** What it says to do. */
+  readonly hint: string | undefined
 }
 
 export interface TestRegistry {
@@ -96,8 +98,9 @@ export async function testRegistry(
         ...(body !== undefined && { body }),
       })
       const text = Buffer.from(await collect(response.body, answerBytesMax)).toString()
-      const code = response.status >= 400 && text !== '' ? JSON.parse(text).errors[0].code : undefined
-      return { status: response.status, headers: response.headers, text, code }
+      const error = response.status >= 400 && text !== '' ? JSON.parse(text).errors[0] : undefined
+      const { status, headers: fields } = response
+      return { status, headers: fields, text, code: error?.code, hint: error?.detail.hint }
     },
     close: () => listener.close(0),
   }
