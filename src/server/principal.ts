@@ -33,10 +33,7 @@ export async function authenticate(parts: AuthenticationParts, request: Incoming
   if (token === undefined) return authenticateNode(parts, request, secret)
   const claim = await parts.store.claimOf(token.hash)
   if (claim?.is !== token.kind)
-    throw notAuthenticated(
-      'the token is not known here, or has expired',
-      ...(token.kind === 'enrolment' ? ['make a new one with: ashlar token enrol NODE'] : []),
-    )
+    throw notAuthenticated('the token is not known here, or has expired', hints[token.kind])
   switch (claim.is) {
     case 'admin':
       return { is: 'operator', actor: 'admin' }
@@ -79,9 +76,10 @@ function secretOf(header: string | undefined): string | undefined {
   return colon < 0 ? undefined : pair.slice(colon + 1)
 }
 
-function notAuthenticated(
-  message: string,
-  hint = 'log in with a token: ashlar login URL; the first one is printed when a server starts for the first time',
-): ServerError {
+const person =
+  'log in with a token: ashlar login URL; the first one is printed when a server starts for the first time'
+const hints = { admin: person, operator: person, enrolment: 'make a new one with: ashlar token enrol NODE' }
+
+function notAuthenticated(message: string, hint = person): ServerError {
   return new ServerError('not-authenticated', message, { hint })
 }
