@@ -24,6 +24,8 @@ export interface CreateOptions {
   readonly network?: MachineNetwork
   /** Lets the machine enrol itself at a server. */
   readonly enrolmentToken?: string
+  /** See {@link Machine}. */
+  readonly watchdogSeconds?: number
   readonly progress: Progress
 }
 
@@ -54,6 +56,7 @@ async function describe({
   name,
   repository,
   network = defaultNetwork,
+  watchdogSeconds,
 }: CreateOptions): Promise<Machine> {
   const names = await machineNames(sys, folder)
   if (names.includes(name))
@@ -72,6 +75,7 @@ async function describe({
       others.map(({ address }) => address),
     ),
     gateway: gatewayOf(network),
+    watchdogSeconds,
   })
   if (machine.success) return machine.data
   throw new MachineError('name-invalid', `${JSON.stringify(name)} is no name for a machine`, {

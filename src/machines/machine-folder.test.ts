@@ -27,6 +27,7 @@ const machine: Machine = {
   bridge: 'ashlar0',
   address: '10.97.0.2',
   gateway: '10.97.0.1',
+  watchdogSeconds: 900,
 }
 function put(file: 'machine' | 'state', value: unknown): void {
   const paths = machinePaths(folder, 'node-1')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Digest, isDigest, slotNames } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
+import { watchdogSecondsDefault } from './limits.ts'
 
 /** What a machine is; written once, when it is created. */
 export const machineSchema = z.strictObject({
@@ -14,6 +15,8 @@ export const machineSchema = z.strictObject({
   /** `10.97.0.2`, in a /24 whose .1 is the host. */
   address: z.ipv4(),
   gateway: z.ipv4(),
+  /** A trial that is not up whole by then, beside what its health checks ask for, is ended. */
+  watchdogSeconds: z.int().min(1).default(watchdogSecondsDefault),
 })
 export type Machine = z.infer<typeof machineSchema>
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Digest, SlotName } from '../../core/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { command, succeeds } from '../command.ts'
@@ -43,6 +44,9 @@ export async function bootSystem(
       '--read-only',
       `--bind=${paths.var}:/var`,
       `--bind=${paths.disk}:/run/ashlar/disk`,
+      // What runs is not written to, by accident or by an ordinary write of root's. No boundary against a root who
+      // remounts: nspawn without user namespaces has none.
+      `--bind-ro=${join(paths.disk, facts.slot)}:/run/ashlar/disk/${facts.slot}`,
       '--tmpfs=/tmp',
       '--register=no',
       '--keep-unit',

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Architecture, type Reason, shortDigest } from '../../core/index.ts'
+import { type Architecture, AshlarError, type Reason, shortDigest } from '../../core/index.ts'
 import {
   chooseEntry,
   countDown,
@@ -8,6 +8,7 @@ import {
   markBad,
   readDiskFolder,
   renameEntry,
+  requireFolders,
   type SlotEntry,
   writeWhy,
 } from '../../disk/index.ts'
@@ -16,7 +17,7 @@ import { command } from '../command.ts'
 import { crashesMax, crashPauseMs, powerOffMs } from '../limits.ts'
 import { type LauncherState, type Machine, machinePaths, startTimeOf } from '../machine-folder.ts'
 import { connectMachine } from '../network.ts'
-import { type BootFacts, bootSystem, exitReboot, mountRoot, unmountRoot } from './boot.ts'
+import { bootSystem, exitReboot, mountRoot, unmountRoot } from './boot.ts'
 import { type SlotCheck, SlotChecker } from './slot-check.ts'
 import { followTalk } from './talk.ts'
 
@@ -35,6 +36,14 @@ export interface LauncherOptions {
   readonly stop: AbortSignal
   readonly log: (line: string) => void
 }
+
+interface Chosen {
+  readonly entry: SlotEntry
+  readonly check: Extract<SlotCheck, { readonly is: 'good' }>
+}
+
+/** How a boot ended; `why` where nobody asked for it. */
+type BootEnd = 'off' | 'reboot' | { readonly why: string }
 
 /**
  * The firmware of one machine: chooses a boot entry, checks its slot, counts the try down, runs the system, and begins
@@ -78,15 +87,15 @@ export class Launcher {
       if (stop.aborted) return this.#note({ phase: 'off' })
       if (chosen === undefined)
         return this.#note({ phase: 'failed', why: 'no slot holds an image that may be run' })
-      const exitCode = await this.#boot(chosen.entry, chosen.root)
+      const end = await this.#boot(chosen)
       this.#endedMs = sys.clock.monotonicMs()
-      if (stop.aborted || exitCode === 0) return this.#note({ phase: 'off' })
-      if (exitCode !== exitReboot && !(await this.#mayGoOn(exitCode))) return
+      if (stop.aborted || end === 'off') return this.#note({ phase: 'off' })
+      if (end !== 'reboot' && !(await this.#mayGoOn(end.why))) return
     }
   }
 
   /** The first entry in boot order whose slot is unaltered. An altered one is marked bad, with the reason, and never run. */
-  async #choose(): Promise<{ readonly entry: SlotEntry; readonly root: BootFacts['root'] } | undefined> {
+  async #choose(): Promise<Chosen | undefined> {
     await this.#note({ phase: 'checking' })
     const { entries } = await this.#readDisk()
     let left = entries
@@ -94,34 +103,68 @@ export class Launcher {
       const entry = chooseEntry(left)
       if (entry === undefined) return undefined
       const check = await this.#check(entry, this.#endedMs === undefined ? 'boot' : 'outage')
-      if (check.is === 'good') return { entry, root: check.root }
+      if (check.is === 'good') return { entry, check }
       this.#options.log(`slot ${entry.slot} is not run: ${check.reason.message}`)
       await this.#markBad(entry, check.reason)
       left = left.filter((other) => other !== entry)
     }
   }
 
-  async #boot(entry: SlotEntry, root: BootFacts['root']): Promise<number> {
+  async #boot({ entry, check }: Chosen): Promise<BootEnd> {
     const { sys, machine, log } = this.#options
     const { slot, digest: release, install } = entry
-    const facts = { node: machine.name, slot, release, root, measuredBy: 'launcher' as const, install }
     await renameEntry(sys.disk, this.#paths.disk, entry, countDown(entry))
-    await mountRoot(sys, join(this.#paths.disk, diskPath.root(slot)), this.#paths.mount)
+    const why = await this.#mount(entry)
+    if (why !== undefined) return { why }
     log(`boot ${this.#state.boots + 1}: slot ${slot}, ${shortDigest(release)}, entry ${install}`)
     const ended = new AbortController()
     const talk = this.#listen(ended.signal)
-    const system = await bootSystem(sys, machine, this.#paths, facts)
+    const facts = { slot, release, root: check.root, measuredBy: 'launcher' as const, install }
+    const system = await bootSystem(sys, machine, this.#paths, { node: machine.name, ...facts })
     await this.#note({
       phase: 'running',
       boots: this.#state.boots + 1,
       running: { slot, release, install, complete: false },
     })
+    if (entry.counter !== undefined) this.#watch(system, check.longestCheckMs, ended.signal)
     const exitCode = await this.#untilEnd(system, ended.signal)
     ended.abort()
     await talk
     await unmountRoot(sys, this.#paths.mount)
     log(`the system ended with exit code ${exitCode}`)
-    return exitCode
+    if (exitCode === 0) return 'off'
+    if (exitCode === exitReboot) return 'reboot'
+    return { why: `the system ended by itself with exit code ${exitCode}` }
+  }
+
+  /** Mounts the slot of an entry, or says why it cannot. A trial has lost a try by that; a confirmed release steps back for another. */
+  async #mount(entry: SlotEntry): Promise<string | undefined> {
+    const { sys, log } = this.#options
+    try {
+      await mountRoot(sys, join(this.#paths.disk, diskPath.root(entry.slot)), this.#paths.mount)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof AshlarError)) throw error
+      log(`slot ${entry.slot} is not run: ${error.message}`)
+      const { entries } = await this.#readDisk()
+      const other = chooseEntry(entries.filter(({ slot }) => slot !== entry.slot))
+      if (entry.counter === undefined && other !== undefined && other.counter?.left !== 0)
+        await this.#markBad(entry, { code: 'mount-failed', message: error.message })
+      return error.message
+    }
+  }
+
+  /** Ends a trial that does not come up whole in time, as a board's watchdog would: nothing in it may be left to notice. */
+  #watch(system: RunningProcess, longestCheckMs: number, ended: AbortSignal): void {
+    const { sys, machine, log } = this.#options
+    sys.clock.sleep(machine.watchdogSeconds * 1_000 + longestCheckMs, ended).then(
+      () => {
+        if (this.#state.running?.complete === true) return
+        log('the trial did not come up whole in time, and is ended')
+        system.kill('SIGKILL')
+      },
+      () => undefined,
+    )
   }
 
   /** Waits for the end of the system; powers it off when told to. */
@@ -190,9 +233,8 @@ export class Launcher {
   }
 
   /** After an end that nobody asked for: again, as a machine that panicked would, but not for ever. */
-  async #mayGoOn(exitCode: number): Promise<boolean> {
+  async #mayGoOn(why: string): Promise<boolean> {
     this.#crashes += 1
-    const why = `the system ended by itself with exit code ${exitCode}`
     if (this.#crashes > crashesMax) {
       await this.#note({ phase: 'failed', why: `${why}, ${this.#crashes} times in a row` })
       return false
@@ -205,8 +247,10 @@ export class Launcher {
     return !stop.aborted
   }
 
-  #readDisk(): Promise<DiskFolder> {
-    return readDiskFolder(this.#options.sys.disk, this.#paths.disk)
+  async #readDisk(): Promise<DiskFolder> {
+    const { disk } = this.#options.sys
+    await requireFolders(disk, this.#paths.disk)
+    return readDiskFolder(disk, this.#paths.disk)
   }
 
   /** One after the other: what is written last is what is. */

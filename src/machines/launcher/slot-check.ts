@@ -5,7 +5,9 @@ import {
   AshlarError,
   type Digest,
   digestFromHex,
+  durationMs,
   type Reason,
+  type ReleaseDocument,
   type SlotName,
 } from '../../core/index.ts'
 import { diskPath, readSeal } from '../../disk/index.ts'
@@ -15,13 +17,19 @@ import { hashPieceBytes } from '../limits.ts'
 import { whenThere } from '../machine-folder.ts'
 
 export type SlotCheck =
-  | { readonly is: 'good'; readonly root: Digest; readonly seconds: number }
+  | {
+      readonly is: 'good'
+      readonly root: Digest
+      readonly seconds: number
+      /** How long the release's own health checks may take. */
+      readonly longestCheckMs: number
+    }
   | { readonly is: 'bad'; readonly reason: Reason }
 
 /**
  * Compares the root image of a slot with what the release's digest says it must be: digest → index → document → root.
- * A file that was hashed is not hashed again while device, inode, size and change time are the same: no write and no
- * exchange leaves the change time as it was.
+ * A file that was hashed is not hashed again while device, inode, size and change time are the same. That finds damage
+ * and ordinary writes. It is no proof against root in the machine, who can hold the file mapped since before the check.
  */
 export class SlotChecker {
   readonly #sys: Sys
@@ -36,37 +44,42 @@ export class SlotChecker {
   }
 
   async check(slot: SlotName, release: Digest): Promise<SlotCheck> {
-    const startedMs = this.#sys.clock.monotonicMs()
-    const expected = await this.#expected(slot, release)
-    if (typeof expected !== 'string') return { is: 'bad', reason: expected }
-    const actual = await this.#hash(slot)
-    if (actual === expected)
-      return { is: 'good', root: actual, seconds: (this.#sys.clock.monotonicMs() - startedMs) / 1_000 }
-    return {
-      is: 'bad',
-      reason: {
-        code: 'root-digest-mismatch',
-        message: `the root image in slot ${slot} is ${actual ?? 'missing'}, and the release says ${expected}`,
-      },
+    try {
+      return await this.#compare(slot, release)
+    } catch (error) {
+      // The disk fails (EIO), or holds a folder where a file must be: this slot is lost, the other may be good.
+      if (!(error instanceof Error && 'syscall' in error)) throw error
+      return bad('slot-unreadable', `slot ${slot} cannot be read: ${error.message}`)
     }
   }
 
-  /** What the release says, if the files beside the image are those of that release. */
-  async #expected(slot: SlotName, release: Digest): Promise<Digest | Reason> {
-    const files = await readSeal(this.#sys.disk, this.#disk, slot)
-    if (files === undefined) return { code: 'release-files-damaged', message: `slot ${slot} is not whole` }
-    try {
-      const document = readReleaseFiles(files, release)
-      const disk = document.disks[this.#architecture]
-      return (
-        disk?.root.digest ?? {
-          code: 'architecture-missing',
-          message: 'the release has no image for this machine',
-        }
+  async #compare(slot: SlotName, release: Digest): Promise<SlotCheck> {
+    const startedMs = this.#sys.clock.monotonicMs()
+    const document = await this.#document(slot, release)
+    if ('is' in document) return document
+    const expected = document.disks[this.#architecture]?.root.digest
+    if (expected === undefined)
+      return bad('architecture-missing', 'the release has no image for this machine')
+    const actual = await this.#hash(slot)
+    if (actual !== expected)
+      return bad(
+        'root-digest-mismatch',
+        `the root image in slot ${slot} is ${actual ?? 'missing'}, and the release says ${expected}`,
       )
+    const seconds = (this.#sys.clock.monotonicMs() - startedMs) / 1_000
+    const longestCheckMs = Math.max(0, ...document.health.map(({ within }) => durationMs(within)))
+    return { is: 'good', root: actual, seconds, longestCheckMs }
+  }
+
+  /** What the release says, if the files beside the image are those of that release. */
+  async #document(slot: SlotName, release: Digest): Promise<ReleaseDocument | SlotCheck> {
+    const files = await readSeal(this.#sys.disk, this.#disk, slot)
+    if (files === undefined) return bad('release-files-damaged', `slot ${slot} is not whole`)
+    try {
+      return readReleaseFiles(files, release)
     } catch (error) {
       if (!(error instanceof AshlarError)) throw error
-      return { code: 'release-files-damaged', message: `slot ${slot}: ${error.message}` }
+      return bad('release-files-damaged', `slot ${slot}: ${error.message}`)
     }
   }
 
@@ -94,6 +107,10 @@ export class SlotChecker {
       await file.close()
     }
   }
+}
+
+function bad(code: string, message: string): SlotCheck {
+  return { is: 'bad', reason: { code, message } }
 }
 
 function stampOf(stat: { dev: bigint; ino: bigint; size: bigint; ctimeNs: bigint }): string {
