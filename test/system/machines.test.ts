@@ -11,9 +11,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { NodeStatus } from '../../src/api/index.ts'
-import type { Digest, HealthCheck } from '../../src/core/index.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Digest, HealthCheck, SlotName } from '../../src/core/index.ts'
 import {
   createMachine,
   ensureBridge,
@@ -36,7 +35,8 @@ const network = { bridge: 'ashlartest0', prefix: '10.98.0' }
 const work = mkdtempSync(join(tmpdir(), 'ashlar-machines-'))
 const folder = join(work, 'machines')
 const keys = { release: newKey(), director: newKey(), stranger: newKey() }
-const web: readonly HealthCheck[] = [
+const health: readonly HealthCheck[] = [
+  { name: 'intact', exec: ['test', '!', '-e', '/var/broken'], within: '1s' },
   { name: 'web-unit', unit: 'nginx.service', within: '3s' },
   { name: 'web-answers', http: 'http://localhost/', within: '3s' },
 ]
@@ -55,23 +55,24 @@ function release(name: string): Digest {
 }
 
 async function build(name: string, version: string, wanted: Partial<SmallRelease> = {}): Promise<void> {
-  const all = { version, health: web, signers: [keys.release], trust: keys, ...wanted }
+  const all = { version, health, signers: [keys.release], trust: keys, ...wanted }
   releases.set(name, await makeRelease(repository, all))
 }
 
 const at = (name: string) => ({ sys: realSys, folder, name })
 
-/** A machine of its own for each test: nothing that was said of another counts for it. */
-async function newMachine(first = '1.0.0'): Promise<string> {
+/** A machine that is up and confirmed; removed after the test, or after the tests that share it. */
+async function newMachine(watchdogSeconds?: number): Promise<string> {
   const name = `node-${++machines}`
   await createMachine({
     ...at(name),
     repository,
-    release: await readRelease(repository, release(first)),
+    release: await readRelease(repository, release('1.0.0')),
     architecture: 'amd64',
     network,
     enrolmentToken: server.enrolmentFor(name),
     progress: () => undefined,
+    ...(watchdogSeconds !== undefined && { watchdogSeconds }),
   })
   made.push(name)
   await start(name)
@@ -89,7 +90,31 @@ async function inside(name: string, ...command: string[]): Promise<{ exitCode: n
   return { exitCode, text: Buffer.from(stdout).toString() + stderr }
 }
 
-const runs = (digest: Digest) => (status: NodeStatus) => status.running.release === digest
+/** Cuts the power: the launcher is killed, and the kernel ends all that it started. */
+async function cutPower(name: string): Promise<void> {
+  const { state } = await statusOf(at(name))
+  const leader = (await leaderOf(realSys, state?.pid ?? 0)) ?? 0
+  process.kill(state?.pid ?? 0, 'SIGKILL')
+  await vi.waitUntil(async () => (await startTimeOf(realSys, leader)) === undefined, 20_000)
+  expect((await statusOf(at(name))).running).toBe(false)
+}
+
+async function removeMachines(): Promise<void> {
+  for (const name of made.splice(0)) {
+    if ((await statusOf(at(name))).running) await cutPower(name)
+    await removeMachine(at(name))
+  }
+}
+
+/** Resolves when a unit of the machine, which runs this slot, is being started. */
+async function starting(name: string, slot: SlotName, unit: string): Promise<void> {
+  const ask = async () => {
+    const { state } = await statusOf(at(name))
+    if (state?.running?.slot !== slot) return ''
+    return (await inside(name, 'systemctl', 'show', '-P', 'ActiveState', unit)).text
+  }
+  await expect.poll(ask, { timeout: 60_000 }).toBe('activating\n')
+}
 
 beforeAll(async () => {
   execFileSync(join(import.meta.dirname, '../../script/bundle'))
@@ -98,12 +123,15 @@ beforeAll(async () => {
   await build('1.0.0', '1.0.0')
   await build('1.1.0', '1.1.0')
   await build('broken', '1.2.0', { files: { 'etc/nginx/sites-available/default': 'no such directive;\n' } })
-  await build('unsigned', '1.3.0', { signers: [] })
-  await build('strange', '1.3.1', { signers: [keys.stranger] })
-  await build('floor', '2.0.0', { floor: '1.1.0' })
+  await build('unsigned', '1.3.0', { page: '1.1.0', signers: [] })
+  await build('strange', '1.3.1', { page: '1.1.0', signers: [keys.stranger] })
+  await build('floor', '2.0.0', { page: '1.1.0', floor: '1.1.0' })
   await build('slow', '2.1.0', {
-    health: [{ name: 'told', exec: ['/usr/share/small/told'], within: '60s' }],
-    files: { 'usr/share/small/told': '#!/bin/sh\ntest -e /var/told\n' },
+    health: [{ name: 'told', exec: ['test', '-e', '/var/told'], within: '60s' }],
+    files: {
+      'usr/lib/systemd/system/ashlar-confirm.service.d/wait.conf':
+        "[Service]\nExecStartPre=/bin/sh -c 'until test -e /var/confirm; do sleep 0.1; done'\n",
+    },
   })
   await build('dies', '2.2.0', {
     files: {
@@ -112,22 +140,22 @@ beforeAll(async () => {
       'usr/share/small/die-once': '#!/bin/sh\ntest -e /var/died && exit 0\ntouch /var/died\nkill -9 $$\n',
     },
   })
-  await build('fragile', '2.4.0', {
-    health: [{ name: 'intact', exec: ['test', '!', '-e', '/var/broken'], within: '1s' }],
-  })
   await build('panics', '2.3.0', {
     files: {
       'usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/panic.conf':
         '[Service]\nExecStartPre=/usr/bin/systemctl --force --force reboot\n',
     },
   })
+  await build('hangs', '2.4.0', {
+    health: [],
+    files: {
+      'usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/hang.conf':
+        '[Service]\nExecStartPre=/bin/sleep infinity\n',
+    },
+  })
   await ensureBridge(realSys, { bridge: network.bridge, gateway: gatewayOf(network) })
   server = new TinyServer(repository, keys.director, gatewayOf(network))
   await server.start()
-})
-
-afterEach(async () => {
-  for (const name of made.splice(0)) await removeMachine(at(name))
 })
 
 afterAll(async () => {
@@ -136,11 +164,16 @@ afterAll(async () => {
 })
 
 describe('a machine', () => {
+  afterEach(removeMachines)
+
   test('boots from an image that refuses writes, and leaves nothing behind', async () => {
     const name = await newMachine()
     for (const path of ['/usr/x', '/etc/x', '/x', '/usr/lib/ashlar/trust.json'])
       expect((await inside(name, 'touch', path)).text).toMatch(/Read-only file system/)
-    expect((await inside(name, 'touch', '/var/x')).exitCode).toBe(0)
+    for (const path of ['/run/ashlar/disk/a/root.erofs', '/run/ashlar/disk/a/release/x'])
+      expect((await inside(name, 'touch', path)).text).toMatch(/Read-only file system/)
+    for (const path of ['/var/x', '/run/ashlar/disk/b/x'])
+      expect((await inside(name, 'touch', path)).exitCode).toBe(0)
     const [listed] = await listMachines({ sys: realSys, folder })
     expect(listed?.running).toBe(true)
     expect(listed?.state?.running?.release).toBe(release('1.0.0'))
@@ -156,22 +189,11 @@ describe('a machine', () => {
     expect(readdirSync('/sys/class/net')).not.toContain(network.bridge)
     await ensureBridge(realSys, { bridge: network.bridge, gateway: gatewayOf(network) })
   })
-
-  test('whose launcher is killed dies with it, and starts again', async () => {
-    const name = await newMachine()
-    const { state } = await statusOf(at(name))
-    const leader = await leaderOf(realSys, state?.pid ?? 0)
-    process.kill(state?.pid ?? 0, 'SIGKILL')
-    await expect.poll(async () => (await statusOf(at(name))).running).toBe(false)
-    await expect.poll(() => startTimeOf(realSys, leader ?? 0), { timeout: 20_000 }).toBeUndefined()
-    await start(name)
-    await expect
-      .poll(async () => (await statusOf(at(name))).state?.running?.complete, { timeout: 20_000 })
-      .toBe(true)
-  })
 })
 
 describe('an update', () => {
+  afterEach(removeMachines)
+
   test('is confirmed; the service is away for about a second', async () => {
     const name = await newMachine()
     const { machine } = await statusOf(at(name))
@@ -215,12 +237,17 @@ describe('an update', () => {
     expect(slots.b).toMatchObject({ is: 'bad', release: release('broken') })
   })
 
-  test('that never gets as far as its checks uses up its tries', async () => {
-    const name = await newMachine()
-    const { outcome, running } = await server.outcome(name, server.order(name, release('panics')))
-    expect(outcome).toMatchObject({ is: 'went-back', reason: { code: 'boot-tries-used-up' } })
-    expect(running.release).toBe(release('1.0.0'))
-    expect((await statusOf(at(name))).state?.boots).toBe(5)
+  test('that never gets as far as its checks uses up its tries, whether it ends or hangs', async () => {
+    const name = await newMachine(3)
+    for (const [wanted, boots] of [
+      ['panics', 5],
+      ['hangs', 9],
+    ] as const) {
+      const { outcome, running } = await server.outcome(name, server.order(name, release(wanted)))
+      expect(outcome).toMatchObject({ is: 'went-back', reason: { code: 'boot-tries-used-up' } })
+      expect(running).toMatchObject({ release: release('1.0.0'), confirmed: true })
+      expect((await statusOf(at(name))).state?.boots).toBe(boots)
+    }
   })
 
   test('raises the floor, and what is below it is taken away and refused', async () => {
@@ -232,6 +259,21 @@ describe('an update', () => {
     expect(outcome).toMatchObject({ is: 'refused', reason: { code: 'below-floor' } })
     expect((await server.outcome(name, server.order(name, release('1.1.0')))).outcome?.is).toBe('confirmed')
   })
+})
+
+describe('what nobody who is believed has ordered or signed', () => {
+  let name: string
+  beforeAll(async () => {
+    name = await newMachine()
+  })
+  afterAll(removeMachines)
+
+  const refused = async (order: ReturnType<TinyServer['order']>, code: string) => {
+    const { outcome, running, slots } = await server.outcome(name, order)
+    expect(outcome).toMatchObject({ is: 'refused', reason: { code } })
+    expect(running.release).toBe(release('1.0.0'))
+    expect(slots.b.is).toBe('empty')
+  }
 
   test.each([
     ['an unsigned release', 'unsigned', {}, 'signature-missing'],
@@ -239,29 +281,18 @@ describe('an update', () => {
     ['an order for another node', '1.1.0', { node: 'somebody-else' }, 'assignment-other-node'],
     ['an order that comes too late', '1.1.0', { beginUntil: 1 }, 'assignment-late'],
     ['an order of an earlier number', '1.1.0', { order: { epoch: 0, number: 0 } }, 'assignment-replayed'],
-  ] as const)('%s is refused', async (_, wanted, change, code) => {
-    const name = await newMachine()
-    const order = server.order(name, release(wanted), change)
-    const { outcome, running, slots } = await server.outcome(name, order)
-    expect(outcome).toMatchObject({ is: 'refused', reason: { code } })
-    expect(running.release).toBe(release('1.0.0'))
-    expect(slots.b.is).toBe('empty')
-  })
+  ] as const)('%s is refused', (_, wanted, change, code) =>
+    refused(server.order(name, release(wanted), change), code),
+  )
 
-  test('ordered by a key that the running image does not believe is refused', async () => {
-    const name = await newMachine()
-    const { outcome } = await server.outcome(name, server.order(name, release('1.1.0'), {}, keys.stranger))
-    expect(outcome).toMatchObject({ is: 'refused', reason: { code: 'assignment-signature' } })
-  })
+  test('an order by a key that the running image does not believe is refused', () =>
+    refused(server.order(name, release('1.1.0'), {}, keys.stranger), 'assignment-signature'))
 
-  test('whose blob was exchanged in the registry is refused', async () => {
-    const name = await newMachine()
+  test('a blob that was exchanged in the registry is refused', async () => {
     const blob = await rootBlob('1.1.0')
     server.exchanged.set(blob.digest, Buffer.alloc(blob.size, 7))
     try {
-      const { outcome, slots } = await server.outcome(name, server.order(name, release('1.1.0')))
-      expect(outcome).toMatchObject({ is: 'refused', reason: { code: 'blob-digest-mismatch' } })
-      expect(slots.b.is).toBe('empty')
+      await refused(server.order(name, release('1.1.0')), 'blob-digest-mismatch')
     } finally {
       server.exchanged.clear()
     }
@@ -269,6 +300,8 @@ describe('an update', () => {
 })
 
 describe('what breaks in between', () => {
+  afterEach(removeMachines)
+
   test('a cut connection: the download goes on with a range', async () => {
     const name = await newMachine()
     server.ranges.length = 0
@@ -298,17 +331,43 @@ describe('what breaks in between', () => {
   test('health checks killed on trial are started again', async () => {
     const name = await newMachine()
     const order = server.order(name, release('slow'))
-    await server.status(name, runs(release('slow')))
-    await expect
-      .poll(
-        async () => (await inside(name, 'systemctl', 'show', '-P', 'ActiveState', 'ashlar-health')).text,
-        { timeout: 30_000 },
-      )
-      .toBe('activating\n')
+    await starting(name, 'b', 'ashlar-health')
     await inside(name, 'systemctl', 'kill', '--signal=KILL', 'ashlar-health.service')
     await inside(name, 'systemctl', 'kill', '--signal=KILL', 'ashlar-agent.service')
-    await inside(name, 'touch', '/var/told')
+    await inside(name, 'touch', '/var/told', '/var/confirm')
     expect((await server.outcome(name, order)).outcome?.is).toBe('confirmed')
+  })
+
+  test('a power cut while staging and on trial: it goes on, and what was never confirmed is left', async () => {
+    const name = await newMachine()
+    server.stallAfterBytes = [8_000_000]
+    const order = server.order(name, release('slow'))
+    await server.stalled()
+    await cutPower(name)
+    await start(name)
+    for (let boot = 1; boot <= 3; boot++) {
+      await starting(name, 'b', 'ashlar-health')
+      await cutPower(name)
+      await start(name)
+    }
+    const { outcome, running } = await server.outcome(name, order)
+    expect(outcome).toMatchObject({ is: 'went-back', reason: { code: 'boot-tries-used-up' } })
+    expect(running).toMatchObject({ slot: 'a', release: release('1.0.0'), confirmed: true })
+
+    // Ordered again: the power is cut while it is being confirmed, and it is confirmed after that.
+    const again = server.order(name, release('slow'))
+    await starting(name, 'b', 'ashlar-health')
+    await inside(name, 'touch', '/var/told')
+    await starting(name, 'b', 'ashlar-confirm')
+    await cutPower(name)
+    await start(name)
+    await starting(name, 'b', 'ashlar-confirm')
+    await inside(name, 'touch', '/var/confirm')
+    const confirmed = await server.outcome(name, again)
+    expect(confirmed).toMatchObject({ outcome: { is: 'confirmed' }, running: { slot: 'b', confirmed: true } })
+    await cutPower(name)
+    await start(name)
+    expect((await statusOf(at(name))).state?.running?.slot).toBe('b')
   })
 
   test('a confirmation that is killed is made again', async () => {
@@ -319,7 +378,7 @@ describe('what breaks in between', () => {
   })
 
   test('a confirmed release whose checks fail at an ordinary boot stays, and is reported', async () => {
-    const name = await newMachine('fragile')
+    const name = await newMachine()
     await inside(name, 'touch', '/var/broken')
     await stopMachine(at(name))
     await start(name)

@@ -50,6 +50,7 @@ export class TinyServer {
   #stallsSeen = 0
   /** Blobs that are served with other bytes. */
   readonly exchanged = new Map<Digest, Buffer>()
+  #last: { readonly digest: Digest; readonly bytes: Buffer } | undefined
   /** While it is not, nobody can enrol. */
   open = true
   #serial = 0
@@ -218,9 +219,7 @@ export class TinyServer {
     if (kind === undefined || digest === undefined) return send(response, 404, '')
     if (kind === 'manifests') return this.#manifest(parseDigest(digest), response)
     if (kind === 'referrers') return this.#referrers(parseDigest(digest), response)
-    const whole =
-      this.exchanged.get(parseDigest(digest)) ??
-      Buffer.from(await collect(this.#repository.blobs.read(parseDigest(digest)), 2 ** 31))
+    const whole = this.exchanged.get(parseDigest(digest)) ?? (await this.#blob(parseDigest(digest)))
     const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1]
     this.ranges.push(request.headers.range ?? 'whole')
     const start = Number(range ?? 0)
@@ -239,6 +238,15 @@ export class TinyServer {
     const cut = large ? this.cutAfterBytes.shift() : undefined
     if (cut === undefined) return void response.end(content)
     response.write(content.subarray(0, cut), () => response.destroy())
+  }
+
+  /** The blob that was asked for last is asked for again where connections are cut. */
+  async #blob(digest: Digest): Promise<Buffer> {
+    if (this.#last?.digest !== digest) {
+      const bytes = Buffer.from(await collect(this.#repository.blobs.read(digest), 2 ** 31))
+      this.#last = { digest, bytes }
+    }
+    return this.#last.bytes
   }
 
   async #manifest(digest: Digest, response: ServerResponse): Promise<void> {
