@@ -1,5 +1,4 @@
-import type { Architecture } from '../core/index.ts'
-import { AshlarError } from '../core/index.ts'
+import { AshlarError, architectureOf } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import { checkHealth, confirmBoot } from './boot-judge.ts'
 import { nodeIdentity } from './enrol.ts'
@@ -74,10 +73,6 @@ async function untilEnrolled({ sys, memory }: Node) {
       log(`${error.code}: ${error.message}; again in a while`)
       await sys.clock.sleep(jittered(sys, pauseMs))
     }
-}
-
-function architectureOf(arch: string): Architecture {
-  return arch === 'arm64' ? 'arm64' : 'amd64'
 }
 
 /** systemd's journal keeps it, with the time. */

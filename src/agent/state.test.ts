@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { realSys } from '../sys/index.ts'
 import type { NodePaths } from './node-files.ts'
-import { isHigher, NodeMemory } from './state.ts'
+import { NodeMemory } from './state.ts'
 
 let work: string
 let paths: NodePaths
@@ -72,10 +72,3 @@ describe('what a node remembers', () => {
     for (const path of copies('identity.json')) expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 })
-
-test.each([
-  [order(1, 2), order(1, 1), true],
-  [order(1, 1), order(1, 1), false],
-  [order(2, 0), order(1, 9), true],
-  [order(1, 9), order(2, 0), false],
-])('whether %o is above %o: %s', (a, b, higher) => expect(isHigher(a, b)).toBe(higher))

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api/index.ts'
-import { slotNames } from '../core/index.ts'
+import { isHigher, slotNames } from '../core/index.ts'
 import { diskPath } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { readText } from './files.ts'
@@ -102,10 +102,6 @@ export class NodeMemory {
       await this.#sys.disk.writeDurably(join(folder, name), text, { mode: 0o600 })
     }
   }
-}
-
-export function isHigher(order: Order, than: Order): boolean {
-  return order.epoch > than.epoch || (order.epoch === than.epoch && order.number > than.number)
 }
 
 export function higherOrder(a: Order, b: Order): Order {

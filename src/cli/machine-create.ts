@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { architectureOf } from '../core/index.ts'
 import { createMachine } from '../machines/index.ts'
 import { bundlesOf, readRelease } from '../oci/index.ts'
 import { judgeRelease } from '../verify/index.ts'
@@ -52,7 +53,7 @@ export function addMachineCreate({ command, act }: Registrar, machine: Command):
           name,
           repository,
           release,
-          architecture: 'amd64',
+          architecture: architectureOf(process.arch),
           ...(options.standalone !== true && { enrolmentToken: await mintEnrolment(context, name, labels) }),
           progress: context.progress,
         })

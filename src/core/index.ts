@@ -36,6 +36,8 @@ export {
 } from './reference.ts'
 export {
   type Architecture,
+  ArchitectureError,
+  architectureOf,
   architectures,
   type DiskForm,
   parseReleaseDocument,

@@ -20,6 +20,17 @@ const content = z.strictObject({ digest, sizeBytes: z.int().min(0) })
 export const architectures = ['amd64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
 
+export class ArchitectureError extends AshlarError<'architecture-unsupported'> {}
+
+/** Debian's name of what Node calls `process.arch`. @throws ArchitectureError `architecture-unsupported` */
+export function architectureOf(arch: string): Architecture {
+  if (arch === 'x64') return 'amd64'
+  if (arch === 'arm64') return 'arm64'
+  throw new ArchitectureError('architecture-unsupported', `Ashlar does not run on ${arch}`, {
+    hint: `use a machine of one of ${architectures.join(', ')}`,
+  })
+}
+
 /** What a machine of one architecture boots: the plain (uncompressed) files behind the disk manifest's blobs. */
 export const diskFormSchema = z.strictObject({
   /** The EROFS image of `/`. */

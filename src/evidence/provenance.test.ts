@@ -25,7 +25,7 @@ const debian = (name: string, version: string, letter: string) => ({
 
 const lock: Lock = lockSchema.parse({
   lockVersion: 1,
-  definition: digest('d'),
+  request: digest('d'),
   architecture: 'amd64',
   suite: 'bookworm',
   epochSeconds: 1_700_000_000,

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type Digest, digestFromHex } from '../core/index.ts'
 import type { Random } from '../sys/index.ts'
 
@@ -27,9 +27,4 @@ export function parseToken(text: string): { readonly kind: TokenKind; readonly h
 /** Plain SHA-256: a token is 256 random bits, so there is nothing for a slow hash to slow down. */
 export function tokenHash(token: string): Digest {
   return digestFromHex(createHash('sha256').update(token).digest('hex'))
-}
-
-/** Compares in constant time. */
-export function isSameHash(a: Digest, b: Digest): boolean {
-  return timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }

@@ -1,12 +1,14 @@
-import { AshlarError, type Digest, mediaType, type Reason, type TrustRoot } from '../core/index.ts'
+import {
+  AshlarError,
+  type Digest,
+  isHigher,
+  mediaType,
+  type Order,
+  type Reason,
+  type TrustRoot,
+} from '../core/index.ts'
 import { type Envelope, judgeEnvelope, type Refused, refuse } from './envelope.ts'
 import { limits } from './limits.ts'
-
-/** An assignment's place in its node's order: a higher epoch wins, then a higher number. */
-export interface Order {
-  readonly epoch: number
-  readonly number: number
-}
 
 /** What is judged of an assignment; `api` has the whole of it. */
 export interface AssignmentClaims {
@@ -88,10 +90,6 @@ function objection(
       message: `the order was issued ${Math.round((claims.issuedAt - now) / 3_600_000)} hours ahead of this node's clock`,
     }
   return undefined
-}
-
-function isHigher(order: Order, last: Order): boolean {
-  return order.epoch > last.epoch || (order.epoch === last.epoch && order.number > last.number)
 }
 
 function print(order: Order): string {

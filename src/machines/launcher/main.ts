@@ -1,4 +1,4 @@
-import { type Architecture, AshlarError } from '../../core/index.ts'
+import { AshlarError, architectureOf } from '../../core/index.ts'
 import { realSys } from '../../sys/index.ts'
 import { readMachine } from '../machine-folder.ts'
 import { Launcher } from './launcher.ts'
@@ -18,10 +18,6 @@ async function main([folder, name]: readonly string[]): Promise<void> {
     stop: stop.signal,
     log: (line) => process.stdout.write(`${new Date(realSys.clock.now()).toISOString()} ${line}\n`),
   })
-}
-
-function architectureOf(arch: string): Architecture {
-  return arch === 'arm64' ? 'arm64' : 'amd64'
 }
 
 try {
