@@ -257,9 +257,14 @@ function outageAfter(boots: number): number {
 
 /** What the agent costs a node that has nothing to do. */
 function benchAgent(): void {
-  row('agent, bundle', statSync(join(root, 'dist/agent.js')).size / 1e6, 'MB', undefined, 1)
+  row('agent, bundle', statSync(join(root, 'dist/agent.js')).size / 1e6, 'MB')
   const inside = (script: string) =>
     ashlar<{ output: string }>('machine', 'console', 'bench-1', '--', '/bin/sh', '-c', script).output.trim()
+  row(
+    'agent with the Node that runs it, on disk',
+    Number(inside('du -sb /usr/lib/ashlar | cut -f1')) / 1e6,
+    'MB',
+  )
   const pid = inside('systemctl show --property MainPID --value ashlar-agent.service')
   row('agent, resident memory', Number(inside(`awk '/^VmRSS/ {print $2}' /proc/${pid}/status`)) / 1e3, 'MB')
   const ticks = () => Number(inside(`awk '{print $14 + $15}' /proc/${pid}/stat`))

@@ -5,10 +5,26 @@ import { afterAll, describe, expect, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-/** What stands behind a `$ ` in the console blocks, in order. */
-const commands = [...readme.matchAll(/^```console\n(.*?)^```/gms)].flatMap(([, block = '']) =>
-  block.split('\n').flatMap((line) => (line.startsWith('$ ') ? [line.slice(2)] : [])),
+/** Each command of the console blocks, in order, with the lines that stand below it as its output. */
+const tour = [...readme.matchAll(/^```console\n(.*?)^```/gms)].flatMap(([, block = '']) =>
+  block
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => text.trimEnd().split('\n'))
+    .map(([command = '', ...output]) => ({ command, output })),
 )
+
+/** A line of output as a pattern: a digest stands for any, a commit too, a number for any number, and … for anything. */
+function patternOf(line: string): RegExp {
+  const parts = line.split(/(sha256:[0-9a-f]+|\b[0-9a-f]{40}\b|\d+(?:\.\d+)*|…)/)
+  const source = parts.map((part, index) => {
+    if (index % 2 === 0) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+    if (part.startsWith('sha256:')) return 'sha256:[0-9a-f]+'
+    if (part.length === 40) return '[0-9a-f]{40}'
+    return part === '…' ? '.*' : String.raw`\d+(\.\d+)*`
+  })
+  return new RegExp(`^${source.join('')}$`, 'm')
+}
 
 /** One shell for the whole tour, as a reader has one terminal. */
 class Shell {
@@ -60,11 +76,13 @@ describe('the tour of the README', () => {
   })
 
   test('has commands', () => {
-    expect(commands.length).toBeGreaterThan(20)
+    expect(tour.length).toBeGreaterThan(20)
+    expect(tour.filter(({ output }) => output.length > 0).length).toBeGreaterThan(8)
   })
 
-  test.each(commands.map((command) => [command]))('%s', async (command) => {
+  test.each(tour)('$command', async ({ command, output }) => {
     const { exitCode, text } = await shell.run(command)
     expect(exitCode, text).toBe(0)
+    for (const line of output) expect(text).toMatch(patternOf(line))
   })
 })
