@@ -1,10 +1,17 @@
 import { join } from 'node:path'
-import { AshlarError, type Digest, type Lock, type Progress, parseLock } from '../core/index.ts'
+import {
+  AshlarError,
+  type Definition,
+  type Digest,
+  type Lock,
+  type Progress,
+  parseLock,
+} from '../core/index.ts'
 import type { BlobReader } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { type DefinitionFile, digestOf, lockName, readOptional } from './definition-file.ts'
 import { BuildError } from './errors.ts'
-import { requestOf } from './roots.ts'
+import { imageRoots, requestOf, toolRoots } from './roots.ts'
 
 export interface LockFile {
   readonly lock: Lock
@@ -21,11 +28,24 @@ export async function readLock(sys: Sys, folder: string, { definition }: Definit
   if (bytes === undefined)
     throw new BuildError('lock-missing', `there is no ${lockName} in ${folder}`, { where, hint: lockHint })
   const lock = parseLock(new TextDecoder().decode(bytes), where)
-  if (lock.request === requestOf(definition.spec)) return { lock, digest: digestOf(bytes) }
-  throw new BuildError('lock-stale', 'the definition asks for other packages than the lock answers', {
-    where,
-    hint: lockHint,
-  })
+  const why = whyUnfit(lock, definition.spec)
+  if (why === undefined) return { lock, digest: digestOf(bytes) }
+  throw new BuildError('lock-stale', why, { where, hint: lockHint })
+}
+
+/** A lock is a file in git: it may be of another branch, or merged into something that no solver ever wrote. */
+function whyUnfit(lock: Lock, spec: Definition['spec']): string | undefined {
+  if (lock.request !== requestOf(spec) || lock.suite !== spec.base.debian || lock.architecture !== spec.arch)
+    return 'the definition asks for other packages than the lock answers'
+  const has = (packages: Lock['packages'], name: string) => packages.some((one) => one.name === name)
+  const missing = [
+    ...imageRoots(spec, []).filter((name) => !has(lock.packages, name)),
+    ...toolRoots(spec, []).filter((name) => !has(lock.tools, name)),
+    ...(spec.form === 'system'
+      ? (['node', 'agent'] as const).filter((name) => lock[name] === undefined)
+      : []),
+  ]
+  return missing.length === 0 ? undefined : `the lock lacks ${missing.join(', ')}`
 }
 
 interface Input {

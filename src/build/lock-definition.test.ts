@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { digestHex, noProgress, parseLock } from '../core/index.ts'
+import { digestHex, type Lock, noProgress, parseLock, printLock } from '../core/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { type DebianArchive, debianArchive } from '../testing/index.ts'
@@ -205,6 +205,20 @@ describe('a build', () => {
     expect(changed).not.toBe(readFileSync(file, 'utf8'))
     writeFileSync(file, changed)
     expect(await codeOf(build(withUser('1000')))).toBe('root-required')
+  })
+
+  test.each<[string, (lock: Lock) => Lock]>([
+    ['of another suite', (lock) => ({ ...lock, suite: 'trixie' })],
+    ['of another architecture', (lock) => ({ ...lock, architecture: 'arm64' })],
+    [
+      'that lost a package',
+      (lock) => ({ ...lock, packages: lock.packages.filter(({ name }) => name !== 'hello') }),
+    ],
+  ])('with a lock %s, as after a bad merge, is refused', async (_, change) => {
+    define('hello')
+    const { lock: made } = await lock()
+    writeFileSync(join(folder, 'definition/ashlar.lock'), printLock(change(made)))
+    expect(await codeOf(build())).toBe('lock-stale')
   })
 
   test('with an input that the store lacks is refused', async () => {

@@ -5,6 +5,8 @@ import type { Sys } from '../sys/index.ts'
 import { type Cache, cacheKey } from './cache.ts'
 import { clampTimes } from './clamp.ts'
 import { cleanTree } from './clean.ts'
+import { lockName } from './definition-file.ts'
+import { BuildError } from './errors.ts'
 import { takeInput, takePackages } from './inputs.ts'
 import { LaidTree } from './laid-tree.ts'
 import { unitFiles, unitLinks } from './units.ts'
@@ -93,7 +95,8 @@ export function agentTree(context: TreeContext): Promise<string> {
       ['node', lock.node, 0o755],
       ['agent.js', lock.agent, 0o644],
     ] as const) {
-      if (input === undefined) continue
+      if (input === undefined)
+        throw new BuildError('lock-stale', `the lock lacks ${name}`, { where: lockName })
       await takeInput(sys, blobs, { ...input, name }, join(folder, name))
       await sys.disk.chmod(join(folder, name), mode)
     }

@@ -172,8 +172,11 @@ function sourceLinks({ release, bundles, trust }: Material): Link[] {
 /** One statement must name both: a commit from one and the lock from another would prove nothing. */
 function commitLink(statements: readonly Statement[], { lock }: ReleaseDocument): Link {
   const sources = statements.map(({ predicate }) => dependenciesOf(predicate))
-  const source = sources.find((all) => all.some(({ digest }) => `sha256:${digest?.sha256}` === lock))
-  const commit = (source ?? sources.flat()).find(({ digest }) => digest?.gitCommit !== undefined)
+  const commitIn = (source: readonly Dependency[]) =>
+    source.find(({ digest }) => digest?.gitCommit !== undefined)
+  const ofLock = sources.filter((source) => source.some(({ digest }) => `sha256:${digest?.sha256}` === lock))
+  const source = ofLock.find((one) => commitIn(one) !== undefined)
+  const commit = commitIn(source ?? sources.flat())
   if (commit === undefined) return { what: 'commit', value: 'no signed provenance names one', is: 'absent' }
   const value = `${commit.digest?.gitCommit}${commit.annotations?.dirty === true ? ' with uncommitted changes' : ''}`
   return source === undefined

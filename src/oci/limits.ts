@@ -2,9 +2,9 @@
 export const manifestBytesMax = 4 * 1024 * 1024
 /** The release document, uncompressed: a few KiB in practice; bounds what a hostile gzip can blow up to. */
 export const documentBytesMax = 1024 * 1024
-/** A Sigstore bundle; provenance of a system names some hundred packages. */
-export const bundleBytesMax = 16 * 1024 * 1024
-/** Bundles of one release that are looked at. */
+/** A Sigstore bundle; provenance of a system, which names some hundred packages, has below 100 KiB. */
+export const bundleBytesMax = 256 * 1024
+/** Bundles of one release that are looked at; verify has the same limit. */
 export const bundlesMax = 256
 /** Manifests in a release's index: an image and a disk form for each architecture, and the document. */
 export const releaseManifestsMax = 32

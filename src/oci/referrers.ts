@@ -40,29 +40,28 @@ export async function attachBundle(
 }
 
 /**
- * The Sigstore bundles attached to a release, the first {@link bundlesMax} of them. They are claims: whoever may push can
- * attach anything, and only a signature inside makes one worth something. What is damaged, or no bundle, is passed
- * over, so that it cannot hide the good ones.
+ * The Sigstore bundles attached to a release. They are claims: whoever may push can attach anything, and only a signature
+ * inside makes one worth something. What is damaged, or no bundle, is empty here: it hides no good one, and who
+ * judges them says which it was. At most one more than {@link bundlesMax}, so that too many are seen to be too many.
  */
 export async function bundlesOf(repository: Repository, release: Digest): Promise<readonly Uint8Array[]> {
   const referrers = await repository.referrers(release, mediaType.bundle)
   const bundles: Uint8Array[] = []
-  for (const { digest } of referrers.slice(0, bundlesMax)) {
+  for (const { digest } of referrers.slice(0, bundlesMax + 1)) {
     try {
-      const bundle = await bundleIn(repository, digest)
-      if (bundle !== undefined) bundles.push(bundle)
+      bundles.push(await bundleIn(repository, digest))
     } catch (error) {
       if (!(error instanceof AshlarError) || !unfit.has(error.code)) throw error
+      bundles.push(new Uint8Array())
     }
   }
   return bundles
 }
 
-async function bundleIn(repository: Repository, digest: Digest): Promise<Uint8Array | undefined> {
+async function bundleIn(repository: Repository, digest: Digest): Promise<Uint8Array> {
   const bytes = (await repository.manifest(digest))?.bytes
   const [layer, ...more] = bytes === undefined ? [] : parseManifest(bytes).layers
-  if (layer?.mediaType !== mediaType.bundle || more.length > 0 || layer.size > bundleBytesMax)
-    return undefined
+  if (layer?.mediaType !== mediaType.bundle || more.length > 0) return new Uint8Array()
   return await collect(repository.blobs.read(layer.digest), bundleBytesMax)
 }
 

@@ -173,7 +173,7 @@ describe('bundles', () => {
     expect((await bundlesOf(repository, release)).map((b) => Buffer.from(b))).toEqual([bundle])
   })
 
-  test('are found beside what is damaged, and beside what is none', async () => {
+  test('are found beside what is damaged, and beside what is none, which are empty', async () => {
     const subject = { mediaType: mediaType.index, digest: release, size: (await text(release)).length }
     const junk = {
       schemaVersion: 2,
@@ -188,7 +188,15 @@ describe('bundles', () => {
     writeFileSync(store.blobs.path(digestOf(other)), Buffer.alloc(other.length))
     await attachBundle(repository, release, bundle, predicateType.signature)
     expect(await repository.referrers(release, mediaType.bundle)).toHaveLength(3)
-    expect((await bundlesOf(repository, release)).map((b) => Buffer.from(b))).toEqual([bundle])
+    const found = (await bundlesOf(repository, release)).map((b) => Buffer.from(b).toString())
+    expect(found.toSorted()).toEqual(['', '', bundle.toString()].toSorted())
+  })
+
+  test('that are too many are seen to be too many', async () => {
+    await attachBundle(repository, release, bundle, predicateType.signature)
+    const one = await repository.referrers(release, mediaType.bundle)
+    const crowded = { ...repository, referrers: async () => Array.from({ length: 300 }, () => one).flat() }
+    expect(await bundlesOf(crowded, release)).toHaveLength(257)
   })
 
   test('a release that is not there takes none', async () => {

@@ -13,7 +13,10 @@ export interface AppParts extends Parts {
   readonly onError: (error: unknown) => void
 }
 
-/** The API below `/v1` and `/healthz`. Every request is authenticated before anything else, one to an unknown address too. */
+/**
+ * The API below `/v1` and `/healthz`. Every request is authenticated before anything else, one
+ * to an unknown address too; only an address that cannot be decoded is refused before that.
+ */
 export function createApp(parts: AppParts): FastifyInstance {
   const answer = (error: unknown, reply: FastifyReply) => {
     const { status, problem } = toHttp(error)
