@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse as parseYaml } from 'yaml'
 import { digestFromHex } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import { fleetOf, type TestNode, type TestServer, testServer } from '../testing/index.ts'
@@ -41,9 +42,18 @@ describe('ashlar get', () => {
     node.running = digestFromHex('ab'.repeat(32))
     await node.report()
     const { exitCode, stdout } = await waiting
-    expect([exitCode, JSON.parse(stdout).status.observed.running.release]).toEqual([0, node.running])
-    const [, row] = (await cli.run('get', 'nodes')).stdout.split('\n')
+    const [, row] = stdout.split('\n')
+    expect([exitCode, (await cli.run('get', 'nodes')).stdout]).toEqual([0, stdout])
     expect(row?.split(/\s+/).slice(0, 4)).toEqual(['node-1', 'abababababab', 'a', 'true'])
+  })
+
+  test('prints one as YAML, or as JSON', async () => {
+    const [text, json] = [
+      await cli.run('get', 'node', 'node-1'),
+      await cli.run('get', 'node', 'node-1', '--json'),
+    ]
+    expect(parseYaml(text.stdout)).toEqual(JSON.parse(json.stdout))
+    expect(text.stdout).toContain('name: node-1')
   })
 
   test('lists fleets, and says so where there is nothing', async () => {

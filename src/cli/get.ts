@@ -1,3 +1,4 @@
+import { stringify as printYaml } from 'yaml'
 import { type Kind, kindPaths, type Resource } from '../api/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Result } from './context.ts'
@@ -20,14 +21,15 @@ export function addGet({ command, act }: Registrar): void {
         const kind = parseKind(kindText)
         const { client } = await openSession(context)
         if (name === undefined) return listing(kind, await client.list(kind))
-        if (waitFor === undefined) return one(await client.get(kind, name))
+        if (waitFor === undefined) return whole(await client.get(kind, name))
         if (kind !== 'Node' || waitFor !== 'confirmed')
           throw new CliError('usage', 'only a node can be waited for, until it is confirmed', {
             hint: 'get node NAME --wait-for confirmed',
           })
         const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
         for await (const resource of client.watch(kind, name, limit))
-          if (resource.status.observed?.running.confirmed) return one(resource)
+          if (resource.status.observed?.running.confirmed)
+            return { ...listing(kind, [resource]), json: resource }
         throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
           hint: `look at its console: ashlar machine console ${name} --log`,
         })
@@ -46,8 +48,8 @@ function parseKind(text: string): Kind {
   })
 }
 
-function one(resource: Resource): Result {
-  return { json: resource, text: JSON.stringify(resource, null, 2) }
+function whole(resource: Resource): Result {
+  return { json: resource, text: printYaml(resource).trimEnd() }
 }
 
 function listing(kind: Kind, resources: readonly Resource[]): Result {

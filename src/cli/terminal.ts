@@ -41,6 +41,8 @@ export function createTerminal(
   }
 
   const progress = (event: ProgressEvent) => {
+    // There was nothing to do.
+    if (event.total === 0) return
     const nowMs = clock.monotonicMs()
     const ended = event.total !== undefined && event.done >= event.total
     if (step?.name !== event.step) endProgress()
