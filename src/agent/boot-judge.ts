@@ -70,6 +70,8 @@ export async function mayStay(node: Node, onTrial: () => Promise<void>): Promise
   if ((await viewNode(node)).running.is === 'trial') {
     await onTrial()
     await untilJudged(node)
+    // A confirmation that was killed after its first step is not made again: what waits for it says the rest.
+    if ((await viewNode(node)).running.is === 'good') await node.slots.bootCompleted(node.facts.install)
   }
   const { running } = await viewNode(node)
   return running.is !== 'bad' || !(await giveUp(node, running.why))

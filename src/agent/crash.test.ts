@@ -262,6 +262,21 @@ test('a bad release stays where nothing better is there, for a reboot would lead
   expect(ran).toEqual([])
 })
 
+test('a confirmation that is killed before it told the launcher: the part that waited for it tells', async () => {
+  await at.fresh()
+  await at.tryInB(at.second)
+  await boot()
+  const writeDurably: Sys['disk']['writeDurably'] = async (path, ...rest) => {
+    if (path.endsWith(diskPath.bootComplete)) throw new Crash('killed')
+    return realSys.disk.writeDurably(path, ...rest)
+  }
+  const killed = at.node({ ...calm(), disk: { ...realSys.disk, writeDurably } }, 'b', at.second)
+  const confirmation = () => expect(confirmBoot(killed)).rejects.toThrow(Crash)
+  expect(await mayStay(at.node(calm(), 'b', at.second), confirmation)).toBe(true)
+  expect(await stateOf(2)).toMatchObject({ b: { is: 'good' } })
+  expect(await realSys.disk.readFile(join(at.paths.disk, diskPath.bootComplete), 'utf8')).toContain('2')
+})
+
 test('a confirmation takes away what cannot be read beside it, and comes to its end', async () => {
   await at.fresh()
   await at.tryInB(at.other)

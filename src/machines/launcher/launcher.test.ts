@@ -2,7 +2,17 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SlotName } from '../../core/index.ts'
-import { bless, diskPath, readDiskFolder, renameEntry, slotsOf, trialEntry } from '../../disk/index.ts'
+import {
+  type BootEntry,
+  bless,
+  confirmedEntry,
+  diskPath,
+  markBad,
+  readDiskFolder,
+  renameEntry,
+  slotsOf,
+  trialEntry,
+} from '../../disk/index.ts'
 import { realSys, type Sys } from '../../sys/index.ts'
 import { type NodeFixture, nodeFixture } from '../../testing/index.ts'
 import { machineSchema, readLauncherState } from '../machine-folder.ts'
@@ -31,18 +41,24 @@ const machine = machineSchema.parse({
 interface Host {
   /** Whether the image of this slot can be mounted. */
   readonly mounts?: (slot: string) => boolean
-  /** A system that has started and never ends; the others power off. */
+  /** A system that has started and never ends by itself, and what it did before; it powers off when it is let be. */
   readonly hangs?: SlotName
+  readonly does?: () => Promise<void>
 }
 
-function hostOf({ mounts = () => true, hangs }: Host) {
+function hostOf({ mounts = () => true, hangs, does }: Host) {
   const boots: SlotName[] = []
+  const waits: number[] = []
+  let powerOff = () => {}
   const spawn: Sys['exec']['spawn'] = async (_, args) => {
     const facts = args.find((arg) => arg.startsWith('--set-credential=ashlar.boot:')) ?? ''
     const { slot } = JSON.parse(facts.slice(facts.indexOf('{'))) as { slot: SlotName }
     boots.push(slot)
     const { promise, resolve } = Promise.withResolvers<{ exitCode: number }>()
-    if (slot !== hangs) resolve({ exitCode: 0 })
+    if (slot === hangs) {
+      powerOff = () => resolve({ exitCode: 0 })
+      await does?.()
+    } else resolve({ exitCode: 0 })
     const none = (async function* () {})()
     return { pid: 0, exited: promise, stdout: none, stderr: none, kill: () => resolve({ exitCode: 137 }) }
   }
@@ -54,14 +70,17 @@ function hostOf({ mounts = () => true, hangs }: Host) {
   const sys: Sys = {
     ...realSys,
     // Whatever is waited for has come.
-    clock: { ...realSys.clock, sleep: async () => undefined },
+    clock: { ...realSys.clock, sleep: async (ms) => void waits.push(ms) },
     exec: { ...realSys.exec, run, spawn },
   }
-  return { sys, boots }
+  const log = (line: string) => {
+    if (line.includes('is left running')) powerOff()
+  }
+  return { sys, boots, waits, log }
 }
 
 async function launch(host: Host) {
-  const { sys, boots } = hostOf(host)
+  const { sys, boots, waits, log } = hostOf(host)
   const home = dirname(at.paths.disk)
   await Launcher.run({
     sys,
@@ -69,16 +88,55 @@ async function launch(host: Host) {
     machine,
     architecture: 'amd64',
     stop: new AbortController().signal,
-    log: () => undefined,
+    log,
   })
   const state = await readLauncherState(realSys, join(home, 'launcher.json'))
-  return { boots, phase: state?.phase, slots: slotsOf(await readDiskFolder(realSys.disk, at.paths.disk)) }
+  return {
+    boots,
+    waits,
+    phase: state?.phase,
+    slots: slotsOf(await readDiskFolder(realSys.disk, at.paths.disk)),
+  }
 }
 
-async function confirmB(): Promise<void> {
-  const entry = trialEntry(2, at.second.digest)
-  await renameEntry(realSys.disk, at.paths.disk, entry, bless(entry))
+/** The entry of slot b, which has this many tries left, becomes another one. */
+async function rename(left: number, to: (entry: BootEntry) => BootEntry): Promise<void> {
+  const entry = { ...trialEntry(2, at.second.digest), counter: { left, done: 3 - left } }
+  await renameEntry(realSys.disk, at.paths.disk, entry, to(entry))
 }
+const confirmB = () => rename(3, bless)
+
+/** Nothing is left to go back to. */
+async function condemnA(): Promise<void> {
+  const entry = confirmedEntry(1, at.first.digest)
+  await renameEntry(realSys.disk, at.paths.disk, entry, markBad(entry))
+}
+
+describe('the watchdog', () => {
+  test('leaves a release alone that was confirmed, whether the node could say so or not', async () => {
+    const { boots, phase } = await launch({ hangs: 'b', does: () => rename(2, bless) })
+    expect(boots).toEqual(['b'])
+    expect(phase).toBe('off')
+  })
+
+  test('leaves a trial alone that failed, and stays since nothing else is there', async () => {
+    await condemnA()
+    const { boots, phase } = await launch({ hangs: 'b', does: () => rename(2, markBad) })
+    expect(boots).toEqual(['b'])
+    expect(phase).toBe('off')
+  })
+
+  test.each([
+    ['a trial', 3, true],
+    ['a release that was given up, and runs since nothing else is there', 0, false],
+  ])('%s with %i tries left: watched %s', async (_, left, watched) => {
+    await condemnA()
+    if (left === 0) await rename(3, markBad)
+    const { boots, waits } = await launch({})
+    expect(boots).toEqual(['b'])
+    expect(waits.includes(machine.watchdogSeconds * 1_000)).toBe(watched)
+  })
+})
 
 describe('what cannot be run', () => {
   test('a trial that hangs is ended as by a watchdog, and after its tries the good release runs', async () => {

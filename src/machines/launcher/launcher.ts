@@ -126,7 +126,8 @@ export class Launcher {
       boots: this.#state.boots + 1,
       running: { slot, release, install, complete: false },
     })
-    if (entry.counter !== undefined) this.#watch(system, check.longestCheckMs, ended.signal)
+    if ((entry.counter?.left ?? 0) > 0)
+      void this.#watch(system, install, machine.watchdogSeconds * 1_000 + check.longestCheckMs, ended.signal)
     const exitCode = await this.#untilEnd(system, ended.signal)
     ended.abort()
     await talk
@@ -155,16 +156,28 @@ export class Launcher {
   }
 
   /** Ends a trial that does not come up whole in time, as a board's watchdog would: nothing in it may be left to notice. */
-  #watch(system: RunningProcess, longestCheckMs: number, ended: AbortSignal): void {
-    const { sys, machine, log } = this.#options
-    sys.clock.sleep(machine.watchdogSeconds * 1_000 + longestCheckMs, ended).then(
-      () => {
-        if (this.#state.running?.complete === true) return
-        log('the trial did not come up whole in time, and is ended')
-        system.kill('SIGKILL')
-      },
-      () => undefined,
-    )
+  async #watch(system: RunningProcess, install: number, withinMs: number, ended: AbortSignal): Promise<void> {
+    const { sys, log } = this.#options
+    try {
+      await sys.clock.sleep(withinMs, ended)
+      if (this.#state.running?.complete === true) return
+      if (!(await this.#isOnTrial(install)))
+        return log('the release did not say that it is up, and is left running')
+      log('the trial did not come up whole in time, and is ended')
+      system.kill('SIGKILL')
+    } catch (error) {
+      if (!ended.aborted) log(`whether the trial came up cannot be told: ${String(error)}`)
+    }
+  }
+
+  /**
+   * What the node tells its launcher may be lost, and the disk decides: an entry without a counter is confirmed. A trial
+   * that failed stays as well where no release is left that did not, as the agent lets it.
+   */
+  async #isOnTrial(install: number): Promise<boolean> {
+    const { entries } = await this.#readDisk()
+    const entry = entries.find((candidate) => candidate.install === install)
+    return entry?.counter !== undefined && chooseEntry(entries)?.counter?.left !== 0
   }
 
   /** Waits for the end of the system; powers it off when told to. */
