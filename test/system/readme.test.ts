@@ -14,13 +14,13 @@ const tour = [...readme.matchAll(/^```console\n(.*?)^```/gms)].flatMap(([, block
     .map(([command = '', ...output]) => ({ command, output })),
 )
 
-/** A line of output as a pattern: a digest stands for any, a commit too, a number for any number, and … for anything. */
+/** A line of output as a pattern: a digest stands for any, whole or short, a commit too, a number for any number, and … for anything. */
 function patternOf(line: string): RegExp {
-  const parts = line.split(/(sha256:[0-9a-f]+|\b[0-9a-f]{40}\b|\d+(?:\.\d+)*|…)/)
+  const parts = line.split(/(sha256:[0-9a-f]+|\b(?:[0-9a-f]{40}|[0-9a-f]{12})\b|\d+(?:\.\d+)*|…)/)
   const source = parts.map((part, index) => {
     if (index % 2 === 0) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
     if (part.startsWith('sha256:')) return 'sha256:[0-9a-f]+'
-    if (part.length === 40) return '[0-9a-f]{40}'
+    if (/^[0-9a-f]{12,}$/.test(part)) return `[0-9a-f]{${part.length}}`
     return part === '…' ? '.*' : String.raw`\d+(\.\d+)*`
   })
   return new RegExp(`^${source.join('')}$`, 'm')
@@ -69,7 +69,7 @@ class Shell {
 describe('the tour of the README', () => {
   const shell = new Shell()
   afterAll(async () => {
-    for (const name of ['web-1', 'web-2']) await shell.run(`ashlar machine rm ${name} --yes`)
+    for (const name of ['node-1', 'node-2']) await shell.run(`ashlar machine rm ${name} --yes`)
     shell.close()
     for (const path of ['web', '.ashlar/tour/server', '.ashlar/tour/login.json'])
       rmSync(join(root, path), { recursive: true, force: true })
