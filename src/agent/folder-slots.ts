@@ -18,7 +18,7 @@ import {
 import { digestOf, OciError, readReleaseFiles } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
-import { readFrom, readText, whenThere } from './files.ts'
+import { isDiskFault, readFrom, readText, whenThere } from './files.ts'
 import { prepareMs } from './limits.ts'
 import type { Prepared, SlotStore } from './slot-store.ts'
 
@@ -37,11 +37,11 @@ export class FolderSlots implements SlotStore {
   }
 
   async document(slot: SlotName): Promise<ReleaseDocument | undefined> {
-    const files = await readSeal(this.#sys.disk, this.#root, slot)
     try {
+      const files = await readSeal(this.#sys.disk, this.#root, slot)
       return files === undefined ? undefined : readReleaseFiles(files, digestOf(files.index))
     } catch (error) {
-      if (error instanceof OciError) return undefined
+      if (error instanceof OciError || isDiskFault(error)) return undefined
       throw error
     }
   }

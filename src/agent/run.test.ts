@@ -1,10 +1,13 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AssignmentAnswer, NodeStatus, Order } from '../api/index.ts'
 import type { Reason } from '../core/index.ts'
-import { readDiskFolder } from '../disk/index.ts'
+import { diskPath, readDiskFolder } from '../disk/index.ts'
 import { createNodeKey } from '../identity/index.ts'
 import { realSys, type Sys } from '../sys/index.ts'
 import { type NodeFixture, nodeFixture } from '../testing/index.ts'
+import { confirmBoot } from './boot-judge.ts'
 import { AgentError } from './errors.ts'
 import type { Node } from './node.ts'
 import { Runner } from './run.ts'
@@ -118,6 +121,19 @@ test('an order for what runs is confirmed only when what was staged beside it is
   const confirmed = reports.find(({ outcome }) => outcome?.is === 'confirmed')
   expect(confirmed).toMatchObject({ outcome: { order: { number: 2 } }, slots: { b: { is: 'empty' } } })
   expect((await readDiskFolder(realSys.disk, at.paths.disk)).held).toEqual({ a: at.first.digest })
+})
+
+test('a slot whose files cannot be read does not end the agent', async () => {
+  await at.fresh()
+  for (const path of [
+    'b/release/index.json',
+    'b/release/document.json.gz',
+    diskPath.entry('9-000000000000.efi'),
+  ])
+    mkdirSync(join(at.paths.disk, path), { recursive: true })
+  const node = at.node(world().sys, 'a', at.first)
+  await confirmBoot(node)
+  expect((await run(node)).error).toBeInstanceOf(End)
 })
 
 test('a number that nobody signed keeps later orders away for a while, not for ever', async () => {

@@ -96,6 +96,16 @@ describe("a node's disk folder", () => {
     expect((await readDiskFolder(disk, root)).entries[0]?.why?.code).toBe('reason-unreadable')
   })
 
+  test('files that the disk fails to read are no entry and no release, and a reason among them is still one', async () => {
+    await putEntry(disk, root, markBad(trialEntry(4, release)), { slot: 'a', release })
+    for (const path of [diskPath.entry('9-abababababab.efi'), diskPath.why(4), 'a/release/index.json'])
+      mkdirSync(join(root, path), { recursive: true })
+    expect(await readDiskFolder(disk, root)).toMatchObject({
+      entries: [{ install: 4, why: { code: 'reason-unreadable' } }],
+      held: {},
+    })
+  })
+
   test('a new entry begins without the reason that an earlier one of its number left behind', async () => {
     await writeWhy(disk, root, 4, { code: 'health-check-failed', message: 'another release did not answer' })
     await putEntry(disk, root, trialEntry(4, release), { slot: 'b', release })

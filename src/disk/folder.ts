@@ -31,8 +31,8 @@ export interface SealFiles {
 }
 
 /**
- * Reads a node's disk folder. What is no entry (a temporary name, left by a crash; a text that names no slot) is passed
- * over, as a boot loader does: one damaged file must not keep the others from being run.
+ * Reads a node's disk folder. What is no entry (a temporary name, left by a crash; a text that names no slot) or cannot be
+ * read is passed over, as a boot loader does: one damaged file must not keep the others from being run.
  */
 export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFolder> {
   const names = (await whenThere(disk.readdir(join(root, diskPath.entries)))) ?? []
@@ -44,7 +44,7 @@ export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFold
   )
   const held: Partial<Record<SlotName, Digest>> = {}
   for (const slot of slotNames) {
-    const index = await whenThere(
+    const index = await whenReadable(
       disk.readFile(join(root, diskPath.release(slot), diskPath.releaseFile.index)),
     )
     if (index !== undefined) held[slot] = digestFromHex(createHash('sha256').update(index).digest('hex'))
@@ -124,7 +124,7 @@ export async function readSeal(disk: Disk, root: string, slot: SlotName): Promis
 
 async function readEntry(disk: Disk, root: string, entry: BootEntry): Promise<SlotEntry | undefined> {
   const path = join(root, diskPath.entry(printEntryName(entry)))
-  const text = await whenThere(disk.readFile(path, 'utf8'))
+  const text = await whenReadable(disk.readFile(path, 'utf8'))
   if (text === undefined) return undefined
   const { slot, release } = fields(text)
   const name = slotNames.find((known) => known === slot)
@@ -135,9 +135,11 @@ async function readEntry(disk: Disk, root: string, entry: BootEntry): Promise<Sl
 }
 
 async function readWhy(disk: Disk, root: string, install: number): Promise<Reason | undefined> {
-  const text = await whenThere(disk.readFile(join(root, diskPath.why(install)), 'utf8'))
-  if (text === undefined) return undefined
-  const { code, message, check, exitCode, lastLines } = fields(text)
+  const why = join(root, diskPath.why(install))
+  if ((await whenThere(disk.lstat(why))) === undefined) return undefined
+  const { code, message, check, exitCode, lastLines } = fields(
+    (await whenReadable(disk.readFile(why, 'utf8'))) ?? '',
+  )
   const lines = Array.isArray(lastLines) ? lastLines.filter((line) => typeof line === 'string') : undefined
   return {
     code: typeof code === 'string' ? code : 'reason-unreadable',
@@ -165,6 +167,16 @@ async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
       return undefined
+    throw error
+  }
+}
+
+/** The result, or undefined where the system call failed: there is no such file, it is a folder, the disk fails (EIO). */
+async function whenReadable<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) return undefined
     throw error
   }
 }

@@ -182,6 +182,15 @@ describe('what cannot be run', () => {
     expect(slots.a.is).toBe('good')
   })
 
+  test.each([
+    ['the index of slot b', join(diskPath.release('b'), diskPath.releaseFile.index), ['a']],
+    ['a boot entry', diskPath.entry('9-000000000000.efi'), ['b']],
+  ])('a folder in place of %s does not keep the others from being run', async (_, path, boots) => {
+    rmSync(join(at.paths.disk, path), { force: true })
+    mkdirSync(join(at.paths.disk, path))
+    expect(await launch({})).toMatchObject({ boots, slots: { a: { is: 'good' } } })
+  })
+
   test('a disk with a link in place of a folder: nothing is written where it leads', async () => {
     const elsewhere = join(at.paths.state, 'elsewhere')
     mkdirSync(elsewhere)
