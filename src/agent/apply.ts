@@ -6,6 +6,7 @@ import { bundlesOf, OciError, type OciRelease, type Repository, readRelease } fr
 import { judgeRelease } from '../verify/index.ts'
 import { fetchUnpacked, heldBytes } from './download.ts'
 import { Refusal } from './errors.ts'
+import { isDiskFault } from './files.ts'
 import { type Node, reboot, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
 import { type Observed, type Plan, plan, type Step, sayStep } from './plan.ts'
@@ -191,7 +192,12 @@ async function isWhole(
 ): Promise<boolean> {
   if ((await node.slots.document(slot)) === undefined) return false
   const hash = createHash('sha256')
-  for await (const chunk of node.slots.readRoot(slot)) hash.update(chunk)
+  try {
+    for await (const chunk of node.slots.readRoot(slot)) hash.update(chunk)
+  } catch (error) {
+    if (isDiskFault(error)) return false
+    throw error
+  }
   return digestFromHex(hash.digest('hex')) === release.document.disks[node.architecture]?.root.digest
 }
 

@@ -157,6 +157,27 @@ describe('killed before each of its changes to the disk', () => {
       5,
     ],
     [
+      'the release in slot b without its image',
+      async () => {
+        await at.fresh()
+        await at.tryInB(at.second)
+        await at.node(calm(), 'a', at.first).slots.markBad(2, why)
+        await realSys.disk.rm(join(at.paths.disk, diskPath.root('b')))
+      },
+      5,
+    ],
+    [
+      'the release in slot b, with an image that cannot be read',
+      async () => {
+        await at.fresh()
+        await at.tryInB(at.second)
+        await at.node(calm(), 'a', at.first).slots.markBad(2, why)
+        await realSys.disk.rm(join(at.paths.disk, diskPath.root('b')))
+        await realSys.disk.mkdir(join(at.paths.disk, diskPath.root('b')))
+      },
+      5,
+    ],
+    [
       'the same release in slot b, which went bad before',
       async () => {
         await at.fresh()

@@ -58,7 +58,7 @@ export class FolderSlots implements SlotStore {
     for (const entry of entries) if (entry.slot === slot) await removeEntry(disk, this.#root, entry)
     await disk.rm(this.#path(diskPath.release(slot)), { recursive: true, force: true })
     await disk.syncFolder(join(this.#root, slot))
-    await disk.rm(this.#path(diskPath.root(slot)), { force: true })
+    await disk.rm(this.#path(diskPath.root(slot)), { recursive: true, force: true })
   }
 
   async writeRoot(slot: SlotName, content: AsyncIterable<Uint8Array>): Promise<void> {
