@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { reasonSchema } from '../api/index.ts'
 import { otherSlot, type Reason } from '../core/index.ts'
+import { entryOf } from '../disk/index.ts'
 import { readText } from './files.ts'
 import { judgeHealth, longestCheckMs } from './health.ts'
 import { trialAttemptsMax, trialMs } from './limits.ts'
@@ -52,9 +53,11 @@ export async function confirmBoot(node: Node): Promise<void> {
 async function tidyOther(node: Node): Promise<void> {
   const { slots, facts, log } = node
   const other = otherSlot(facts.slot)
-  const { running, slots: states, floor } = await viewNode(node)
+  const { entries, running, slots: states, floor } = await viewNode(node)
   if (running.is !== 'good' || states[other].is === 'empty') return
   const beside = await slots.document(other)
+  // Not run any more, and what is wrong with it is still to be reported.
+  if (beside === undefined && entryOf(other, entries)?.why !== undefined) return
   if (beside !== undefined && beside.counter >= floor) return
   const what =
     beside === undefined ? 'what cannot be read' : `${beside.name} ${beside.version}, below the floor`

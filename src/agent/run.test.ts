@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AssignmentAnswer, NodeStatus, Order } from '../api/index.ts'
 import type { Reason } from '../core/index.ts'
-import { diskPath, readDiskFolder } from '../disk/index.ts'
+import { diskPath, launcherReasons, readDiskFolder } from '../disk/index.ts'
 import { createNodeKey } from '../identity/index.ts'
 import { realSys, type Sys } from '../sys/index.ts'
 import { type NodeFixture, nodeFixture } from '../testing/index.ts'
@@ -134,6 +134,42 @@ test('a slot whose files cannot be read does not end the agent', async () => {
   const node = at.node(world().sys, 'a', at.first)
   await confirmBoot(node)
   expect((await run(node)).error).toBeInstanceOf(End)
+})
+
+describe('what the launcher would not run', () => {
+  const beside = async (code: string): Promise<Node> => {
+    await at.fresh()
+    await at.tryInB(at.second)
+    const node = at.node(world().sys, 'a', at.first)
+    await node.slots.markBad(2, { code, message: 'slot b is not run' })
+    return node
+  }
+
+  const files = Object.values(diskPath.releaseFile)
+  const rows = launcherReasons.map((code, row) => [code, files[row % files.length] ?? ''] as const)
+  test.each(rows)(
+    'is reported as a warning, and its files stay until then: %s, without %s',
+    async (code, file) => {
+      const node = await beside(code)
+      rmSync(join(at.paths.disk, diskPath.release('b'), file))
+      await confirmBoot(node)
+      const { reports } = await run(node)
+      expect(reports.at(-1)?.warnings).toMatchObject([{ code }])
+    },
+  )
+
+  test('is reported also where its index is another', async () => {
+    const node = await beside('release-files-damaged')
+    await realSys.disk.writeFile(join(at.paths.disk, diskPath.release('b'), diskPath.releaseFile.index), 'x')
+    await confirmBoot(node)
+    const { reports } = await run(node)
+    expect(reports.at(-1)?.warnings).toMatchObject([{ code: 'release-files-damaged' }])
+  })
+
+  test('is reported by that alone: a release that failed by itself is no fault of the machine', async () => {
+    const { reports } = await run(await beside('health-check-failed'))
+    expect(reports.at(-1)?.warnings).toEqual([])
+  })
 })
 
 test('a number that nobody signed keeps later orders away for a while, not for ever', async () => {

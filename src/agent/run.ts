@@ -5,8 +5,8 @@ import {
   type Outcome,
   parseAssignment,
 } from '../api/index.ts'
-import { AshlarError, type Reason, slotNames } from '../core/index.ts'
-import { entryOf } from '../disk/index.ts'
+import { AshlarError, type Reason } from '../core/index.ts'
+import { entryOf, launcherReasons } from '../disk/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { judgeAssignment } from '../verify/index.ts'
 import { type Applied, carryOut, type Phase } from './apply.ts'
@@ -243,14 +243,14 @@ export class Runner {
   async #warnings(view: NodeView): Promise<NodeStatus['warnings']> {
     const fault = view.running.is === 'trial' ? undefined : await healthFault(this.#node)
     const stale = this.#node.sys.clock.monotonicMs() - this.#heardMs > ordersStaleMs
-    const altered = slotNames.flatMap((name) => {
-      const slot = view.slots[name]
-      return slot.is === 'bad' && slot.why.code === 'root-digest-mismatch' ? [slot.why] : []
-    })
+    // From the entries, for a slot whose files cannot be read shows no release.
+    const notRun = view.entries.flatMap(({ why }) =>
+      why !== undefined && launcherReasons.some((code) => code === why.code) ? [why] : [],
+    )
     return [
       ...(fault === undefined ? [] : [fault]),
       ...(stale ? [{ code: 'orders-stale', message: 'the server has not answered for a while' }] : []),
-      ...altered,
+      ...notRun,
     ]
   }
 

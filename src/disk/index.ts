@@ -26,4 +26,11 @@ export {
 } from './folder.ts'
 export { trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
-export { type DiskContent, entryOf, type SlotEntry, slotsOf } from './slots.ts'
+export {
+  type DiskContent,
+  entryOf,
+  type LauncherReason,
+  launcherReasons,
+  type SlotEntry,
+  slotsOf,
+} from './slots.ts'

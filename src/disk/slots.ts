@@ -9,6 +9,16 @@ export interface SlotEntry extends BootEntry {
   readonly why?: Reason
 }
 
+/** Why a launcher marks an entry bad: it could not run what lies on the machine, whatever the release is worth. */
+export const launcherReasons = [
+  'architecture-missing',
+  'mount-failed',
+  'release-files-damaged',
+  'root-digest-mismatch',
+  'slot-unreadable',
+] as const
+export type LauncherReason = (typeof launcherReasons)[number]
+
 export interface DiskContent {
   readonly entries: readonly SlotEntry[]
   /** The release that lies whole in each slot. */

@@ -14,6 +14,8 @@ export const pollMs = 25
 export const crashPauseMs = 1_000
 /** Crashes in a row, none of which came up whole, after which the launcher gives the machine up. */
 export const crashesMax = 10
+/** Mounts of a confirmed release that fail in a row before it steps back: one may be chance (no loop device, a busy disk). */
+export const mountTriesMax = 3
 /** A trial that hangs, its agent with it, is ended after this. Longer than the 10 minutes after which an agent that runs gives its trial up, with the reason. */
 export const watchdogSecondsDefault = 15 * 60
 /** A single `ip`, `mount` or `umount`. */

@@ -152,6 +152,14 @@ describe('what cannot be run', () => {
     expect(slots).toMatchObject({ a: { is: 'good' }, b: { is: 'bad', why: { code: 'boot-tries-used-up' } } })
   })
 
+  test('a confirmed release whose mount fails for a moment is tried again', async () => {
+    await confirmB()
+    let fails = 2
+    const { boots, slots } = await launch({ mounts: () => fails-- <= 0 })
+    expect(boots).toEqual(['b'])
+    expect(slots).toMatchObject({ a: { is: 'good' }, b: { is: 'good' } })
+  })
+
   test('a confirmed release that cannot be mounted steps back for one that can', async () => {
     await confirmB()
     const { boots, slots } = await launch({ mounts: (slot) => slot === 'a' })

@@ -5,6 +5,7 @@ import {
   countDown,
   type DiskFolder,
   diskPath,
+  type LauncherReason,
   markBad,
   readDiskFolder,
   renameEntry,
@@ -14,7 +15,7 @@ import {
 } from '../../disk/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { command } from '../command.ts'
-import { crashesMax, crashPauseMs, powerOffMs } from '../limits.ts'
+import { crashesMax, crashPauseMs, mountTriesMax, powerOffMs } from '../limits.ts'
 import { type LauncherState, type Machine, machinePaths, startTimeOf } from '../machine-folder.ts'
 import { connectMachine } from '../network.ts'
 import { bootSystem, exitReboot, mountRoot, unmountRoot } from './boot.ts'
@@ -57,6 +58,8 @@ export class Launcher {
   /** When the old userland had ended, while a reboot is under way. */
   #endedMs: number | undefined
   #crashes = 0
+  /** Attempts in a row. */
+  #failedMounts = 0
   #noted: Promise<void> = Promise.resolve()
 
   private constructor(options: LauncherOptions, self: Pick<LauncherState, 'pid' | 'startTime'>) {
@@ -138,18 +141,24 @@ export class Launcher {
     return { why: `the system ended by itself with exit code ${exitCode}` }
   }
 
-  /** Mounts the slot of an entry, or says why it cannot. A trial has lost a try by that; a confirmed release steps back for another. */
+  /**
+   * Mounts the slot of an entry, or says why it cannot. A trial has lost a try by that; a confirmed release is tried
+   * again, for loop devices and time may be short for a moment, and then steps back for another.
+   */
   async #mount(entry: SlotEntry): Promise<string | undefined> {
     const { sys, log } = this.#options
     try {
       await mountRoot(sys, join(this.#paths.disk, diskPath.root(entry.slot)), this.#paths.mount)
+      this.#failedMounts = 0
       return undefined
     } catch (error) {
       if (!(error instanceof AshlarError)) throw error
       log(`slot ${entry.slot} is not run: ${error.message}`)
+      this.#failedMounts += 1
       const { entries } = await this.#readDisk()
       const other = chooseEntry(entries.filter(({ slot }) => slot !== entry.slot))
-      if (entry.counter === undefined && other !== undefined && other.counter?.left !== 0)
+      const isLast = other === undefined || other.counter?.left === 0
+      if (entry.counter === undefined && !isLast && this.#failedMounts >= mountTriesMax)
         await this.#markBad(entry, { code: 'mount-failed', message: error.message })
       return error.message
     }
@@ -239,7 +248,7 @@ export class Launcher {
     return check
   }
 
-  async #markBad(entry: SlotEntry, reason: Reason): Promise<void> {
+  async #markBad(entry: SlotEntry, reason: Reason & { readonly code: LauncherReason }): Promise<void> {
     const { disk } = this.#options.sys
     await writeWhy(disk, this.#paths.disk, entry.install, reason)
     await renameEntry(disk, this.#paths.disk, entry, markBad(entry))

@@ -10,7 +10,7 @@ import {
   type ReleaseDocument,
   type SlotName,
 } from '../../core/index.ts'
-import { diskPath, readSeal } from '../../disk/index.ts'
+import { diskPath, type LauncherReason, readSeal } from '../../disk/index.ts'
 import { readReleaseFiles } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { hashPieceBytes } from '../limits.ts'
@@ -24,7 +24,7 @@ export type SlotCheck =
       /** How long the release's own health checks may take. */
       readonly longestCheckMs: number
     }
-  | { readonly is: 'bad'; readonly reason: Reason }
+  | { readonly is: 'bad'; readonly reason: Reason & { readonly code: LauncherReason } }
 
 /**
  * Compares the root image of a slot with what the release's digest says it must be: digest → index → document → root.
@@ -109,7 +109,7 @@ export class SlotChecker {
   }
 }
 
-function bad(code: string, message: string): SlotCheck {
+function bad(code: LauncherReason, message: string): SlotCheck {
   return { is: 'bad', reason: { code, message } }
 }
 
