@@ -121,7 +121,8 @@ async function tryUnit(sys: Sys, unit: string): Promise<Fault> {
   const exitCode = Number(properties.get('ExecMainStatus'))
   return {
     message: `unit ${unit} is ${state}`,
-    // Not `activating`, as a unit is that systemd starts again: this one stays as it is (systemd.service(5), Restart=).
+    // A unit that systemd starts again is `activating` (systemd.service(5), Restart=): this one stays as it is, and its
+    // check fails at once, whatever is left of `within`.
     isFinal: state === 'failed',
     ...(Number.isInteger(exitCode) && { exitCode }),
     lastLines: linesOf(text(log.stdout)),

@@ -71,6 +71,16 @@ describe('a definition', () => {
       edit('{ keys: [release.pub] }', '{ threshold: 2, keys: [release.pub] }'),
       ['value-invalid ashlar.yaml:11 spec.trust.release.threshold'],
     ],
+    [
+      'a check that may fail for more than a day',
+      edit('http://localhost/"', 'http://localhost/", within: 25h'),
+      ['value-invalid ashlar.yaml:9 spec.health[0].within'],
+    ],
+    [
+      'a duration that is none',
+      edit('http://localhost/"', 'http://localhost/", within: 30x'),
+      ['value-invalid ashlar.yaml:9 spec.health[0].within'],
+    ],
     ['a key that stands twice', `${system}kind: Image\n`, ['yaml-broken ashlar.yaml:13']],
     [
       'several faults at once',
@@ -95,6 +105,11 @@ describe('a definition', () => {
     expect(findingsOf(text)).toEqual([
       expect.stringMatching(new RegExp(`^value-invalid ashlar\\.yaml:\\d+ ${path}$`)),
     ])
+  })
+
+  test('accepts a check that may fail for a day', () => {
+    const text = edit('http://localhost/"', 'http://localhost/", within: 24h')
+    expect(definitionOf(text).spec.health).toMatchObject([{ within: '24h' }])
   })
 
   test('names the nearest known key', () => {

@@ -14,13 +14,20 @@ export function durationMs(text: string): number {
 }
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and dashes')
+
+/** A boot waits for its checks, and its watchdog for longer than that; Node's timers end at 24.8 days. */
+const withinMsMax = 24 * unitMs.h
 const within = durationSchema
+  .refine((text) => !(durationMs(text) > withinMsMax), 'a check may keep failing for 24h at the most')
   .default('30s')
-  .describe('How long the check may keep failing before it has failed.')
+  .describe(
+    'How long the check may keep failing before it has failed, 24h at the most. A unit in state failed fails its check at once.',
+  )
 
 /**
- * A check that a node runs before a boot counts as good. It is tried again each second until it holds or `within` is
- * over: `http` wants a status of 200 to 399, `tcp` an accepted connection, `unit` an active systemd unit, `exec` exit code 0.
+ * A check that a node runs before a boot counts as good. It is tried again, each second at the latest, until it holds or
+ * `within` is over: `http` wants a status of 200 to 399, `tcp` an accepted connection, `exec` exit code 0, `unit` an
+ * active systemd unit. A unit in state `failed` fails the check at once: nothing starts it again.
  */
 export const healthCheckSchema = z
   .union([

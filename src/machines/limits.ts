@@ -18,6 +18,8 @@ export const crashesMax = 10
 export const mountTriesMax = 3
 /** A trial that hangs, its agent with it, is ended after this. Longer than the 10 minutes after which an agent that runs gives its trial up, with the reason. */
 export const watchdogSecondsDefault = 15 * 60
+/** A day, as for a health check: together they stay far below the 24.8 days that Node's timers take. */
+export const watchdogSecondsMax = 24 * 60 * 60
 /** A single `ip`, `mount` or `umount`. */
 export const commandMs = 20_000
 /** Unpacked at once: with zlib's own 16 KiB, unpacking an image takes twice as long. */

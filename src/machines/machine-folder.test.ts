@@ -51,6 +51,7 @@ describe('a machine in its folder', () => {
     ['not there', undefined, 'machine-unknown'],
     ['no JSON', '{', 'machine-malformed'],
     ['an address that is none', { ...machine, address: '10.97' }, 'machine-malformed'],
+    ['a watchdog of more than a day', { ...machine, watchdogSeconds: 86_401 }, 'machine-malformed'],
     ['a field that it has not', { ...machine, more: 1 }, 'machine-malformed'],
   ])('%s', async (_, content, code) => {
     if (content !== undefined) put('machine', content)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Digest, isDigest, slotNames } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
-import { watchdogSecondsDefault } from './limits.ts'
+import { watchdogSecondsDefault, watchdogSecondsMax } from './limits.ts'
 
 /** What a machine is; written once, when it is created. */
 export const machineSchema = z.strictObject({
@@ -16,7 +16,7 @@ export const machineSchema = z.strictObject({
   address: z.ipv4(),
   gateway: z.ipv4(),
   /** A trial that is not up whole by then, beside what its health checks ask for, is ended. */
-  watchdogSeconds: z.int().min(1).default(watchdogSecondsDefault),
+  watchdogSeconds: z.int().min(1).max(watchdogSecondsMax).default(watchdogSecondsDefault),
 })
 export type Machine = z.infer<typeof machineSchema>
 
