@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -30,6 +30,7 @@ describe('what a node remembers', () => {
   test('is nothing on a new node', async () => {
     expect(await memory.read()).toEqual({ revision: 0, order: order(0, 0), seenAt: 0 })
     expect(await memory.floor()).toBe(0)
+    await memory.removeLeftovers()
     expect(await memory.secret('identity.json')).toBeUndefined()
   })
 
@@ -65,6 +66,20 @@ describe('what a node remembers', () => {
     expect(await memory.raiseFloor(5)).toBe(5)
     expect(await memory.raiseFloor(3)).toBe(5)
     expect(await memory.floor()).toBe(5)
+  })
+
+  test('has no copy that a kill left half written; what another part may be writing is let be', async () => {
+    await memory.keepSecret('identity.json', 'secret')
+    const left = (name: string) => copies(`${name}.0123456789abcdef.tmp`)
+    for (const path of [...left('identity.json'), ...left('state.json'), ...left('floor.json')])
+      writeFileSync(path, 'secret')
+    await memory.removeLeftovers()
+    for (const folder of ['var', 'disk/esp/ashlar'])
+      expect(readdirSync(join(work, folder)).toSorted()).toEqual([
+        'floor.json.0123456789abcdef.tmp',
+        'identity.json',
+      ])
+    expect(await memory.secret('identity.json')).toBe('secret')
   })
 
   test('is readable by root alone', async () => {

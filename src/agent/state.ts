@@ -4,7 +4,7 @@ import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api
 import { isHigher, slotNames } from '../core/index.ts'
 import { diskPath } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { readText } from './files.ts'
+import { readText, whenThere } from './files.ts'
 import { jsonOf, type NodePaths } from './node-files.ts'
 
 /**
@@ -85,6 +85,17 @@ export class NodeMemory {
 
   keepSecret(name: string, text: string): Promise<void> {
     return this.#keep(name, text)
+  }
+
+  /**
+   * Takes away what a kill left half written, the node's key among it. Only of the files that `agent run` alone writes:
+   * health and confirmation may be writing theirs.
+   */
+  async removeLeftovers(): Promise<void> {
+    for (const folder of this.#folders)
+      for (const name of (await whenThere(this.#sys.disk.readdir(folder))) ?? [])
+        if (/^(?:identity|state)\.json\..*\.tmp$/.test(name))
+          await this.#sys.disk.rm(join(folder, name), { force: true })
   }
 
   async #copies<T>(name: string, schema: z.ZodType<T>): Promise<readonly T[]> {

@@ -18,6 +18,7 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case lette
 /** A boot waits for its checks, and its watchdog for longer than that; Node's timers end at 24.8 days. */
 const withinMsMax = 24 * unitMs.h
 const within = durationSchema
+  // Not `<=`: what is no duration at all (NaN) has had its finding.
   .refine((text) => !(durationMs(text) > withinMsMax), 'a check may keep failing for 24h at the most')
   .default('30s')
   .describe(
