@@ -116,6 +116,8 @@ describe("a node's disk folder", () => {
     ['esp/ashlar', 'a link'],
     ['launcher', 'missing'],
     ['esp/EFI', 'a file'],
+    ['a', 'a link'],
+    ['b', 'missing'],
   ])('%s that is %s is no folder of a disk', async (path, is) => {
     mkdirSync(join(root, diskPath.talk))
     await expect(requireFolders(disk, root)).resolves.toBeUndefined()

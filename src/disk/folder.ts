@@ -57,7 +57,14 @@ export async function readDiskFolder(disk: Disk, root: string): Promise<DiskFold
  * the node can exchange what lies there. @throws DiskError `folder-malformed`
  */
 export async function requireFolders(disk: Disk, root: string): Promise<void> {
-  for (const path of ['esp', dirname(diskPath.entries), diskPath.entries, diskPath.kept, diskPath.talk]) {
+  for (const path of [
+    ...slotNames,
+    'esp',
+    dirname(diskPath.entries),
+    diskPath.entries,
+    diskPath.kept,
+    diskPath.talk,
+  ]) {
     const where = join(root, path)
     if ((await whenThere(disk.lstat(where)))?.isDirectory() !== true)
       throw new DiskError('folder-malformed', `${path} on the node's disk is no folder`, { where })
