@@ -115,15 +115,15 @@ describe('what is not the blob that was named', () => {
       'the blob of another root image',
       zstdCompressSync(otherPlain),
       { blob: named(zstdCompressSync(otherPlain)), content },
-      'root-digest-mismatch',
+      'content-digest-mismatch',
     ],
     [
       'a root image that is larger than it says',
       larger,
       { blob: named(larger), content },
-      'root-digest-mismatch',
+      'content-digest-mismatch',
     ],
-    ['a signed blob that does not unpack', plain, { blob: named(plain), content }, 'root-digest-mismatch'],
+    ['a signed blob that does not unpack', plain, { blob: named(plain), content }, 'content-digest-mismatch'],
   ])('%s is refused', async (_, bytes, wanted, code) => {
     const { repository } = await serving(bytes)
     await expect(fetched(repository, wanted)).rejects.toMatchObject({ code })

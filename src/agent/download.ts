@@ -29,7 +29,7 @@ export async function heldBytes(sys: Sys, folder: string, blob: Digest): Promise
 /**
  * Fetches a blob and hands its unpacked content to `write` as it comes. What arrives is kept, so that a cut connection
  * or a killed agent goes on with a range from there; the beginning is read and hashed again. Blob and content are
- * hashed while they pass. @throws Refusal `blob-digest-mismatch`, `root-digest-mismatch`
+ * hashed while they pass. @throws Refusal `blob-digest-mismatch`, `content-digest-mismatch`
  */
 export async function fetchUnpacked(
   download: Download,
@@ -64,13 +64,13 @@ async function unpack(
     )
   } catch (error) {
     if (error instanceof OciError && (error.code === 'digest-mismatch' || error.code === 'size-mismatch'))
-      throw new Refusal({ code: 'root-digest-mismatch', message: error.message })
+      throw new Refusal({ code: 'content-digest-mismatch', message: error.message })
     if (!isUnpackError(error)) throw error
     // What does not unpack is most likely not the blob that was named: the digest of all of it tells. Where its
     // beginning lay on disk, that is no fault of the registry's yet, and the caller begins anew.
     if (!resumed) for await (const _ of fetchBlob(download));
     throw new Refusal({
-      code: 'root-digest-mismatch',
+      code: 'content-digest-mismatch',
       message: `the root image does not unpack: ${error.message}`,
     })
   }

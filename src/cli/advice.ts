@@ -8,7 +8,10 @@ const advice: Readonly<Record<string, string>> = {
   'below-floor': 'choose a newer release: ashlar get releases; a floor never sinks',
   'blob-digest-mismatch':
     'the registry holds other bytes than were signed: put its store right from a backup, or push under a new version',
-  'root-digest-mismatch': 'build, sign and push the release again: what was published does not fit together',
+  'root-digest-mismatch':
+    'what was staged was altered since: ashlar rollout start FLEET DIGEST; if it recurs, look at the disk of the node',
+  'content-digest-mismatch':
+    'build, sign and push the release again: what was published does not fit together',
   'assignment-signature':
     'the server signs with a key that the image does not trust: compare ashlar serve --director-key with trust.director',
   'assignment-other-node': 'enrol the machine that now bears this name: ashlar token enrol NODE',
