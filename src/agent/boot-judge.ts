@@ -49,9 +49,11 @@ export async function confirmBoot(node: Node): Promise<void> {
   await tidyOther(node)
 }
 
-/** Takes away what may not run any more, or never could. */
+/** Takes away what may not run any more, or never could; unless `run` is at that slot, which clears it first. */
 async function tidyOther(node: Node): Promise<void> {
-  const { slots, facts, log } = node
+  const { slots, facts, memory, log } = node
+  const { work } = await memory.read()
+  if (work?.begun === true && work.tried?.install !== facts.install) return
   const other = otherSlot(facts.slot)
   const { entries, running, slots: states, floor } = await viewNode(node)
   if (running.is !== 'good' || states[other].is === 'empty') return

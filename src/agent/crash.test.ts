@@ -306,3 +306,23 @@ test('a confirmation takes away what cannot be read beside it, and comes to its 
   expect(await stateOf(1)).toMatchObject({ a: { is: 'good' }, b: { is: 'empty' } })
   expect(await realSys.disk.readFile(join(at.paths.disk, diskPath.bootComplete), 'utf8')).toContain('1')
 })
+
+test.each([
+  ['lets be what the other part is staging', { slot: 'b', install: 2 }, 'staged'],
+  [
+    'has nobody beside it while the order that led to this boot waits for it',
+    { slot: 'a', install: 1 },
+    'empty',
+  ],
+] as const)('a confirmation %s', async (_, tried, is) => {
+  await at.fresh()
+  await at.tryInB(at.second)
+  await realSys.disk.rm(join(at.paths.disk, diskPath.entry(printEntryName(trialEntry(2, at.second.digest)))))
+  await realSys.disk.writeFile(join(release('b'), diskPath.releaseFile.manifest), 'x')
+  const node = at.node(calm(), 'a', at.first)
+  const assignment = at.order(at.second)
+  const work = { assignment, begun: true, tried }
+  await node.memory.write({ revision: 0, order: assignment.order, seenAt: 0, work })
+  await confirmBoot(node)
+  expect((await stateOf(1)).b.is).toBe(is)
+})
