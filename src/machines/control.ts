@@ -144,6 +144,9 @@ export async function insideMachine(at: MachineAt, command: readonly string[]): 
     '--ipc',
     '--net',
     '--pid',
+    // The root of a mount namespace need not be the machine's: below a chroot it is the host's.
+    '--root',
+    '--wd',
     '--',
     ...command,
   ]
