@@ -1,3 +1,4 @@
+import { isLoopback } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError } from './context.ts'
 import { readTextFile } from './files.ts'
@@ -38,9 +39,12 @@ export function addLogin({ command, act }: Registrar): void {
     )
 }
 
-/** @throws CliError `usage` */
+/** The token is never sent in clear over a network. @throws CliError `usage` */
 function originOf(text: string): string {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text).origin
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) {
+    const { protocol, hostname, origin } = new URL(text)
+    if (protocol === 'https:' || isLoopback(hostname)) return origin
+  }
   throw new CliError('usage', `${JSON.stringify(text)} is not the address of a server`, {
     hint: 'write https://HOST:PORT, or http:// for a server on this host’s loopback',
   })
