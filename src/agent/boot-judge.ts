@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { reasonSchema } from '../api/index.ts'
-import { otherSlot, type Reason } from '../core/index.ts'
+import { longestCheckMs, otherSlot, type Reason } from '../core/index.ts'
 import { entryOf } from '../disk/index.ts'
 import { readText } from './files.ts'
-import { judgeHealth, longestCheckMs } from './health.ts'
+import { judgeHealth, readChecks } from './health.ts'
 import { trialAttemptsMax, trialMs } from './limits.ts'
 import { giveUp, type Node, viewNode } from './node.ts'
 import { jsonOf } from './node-files.ts'
@@ -85,7 +85,7 @@ export async function mayStay(node: Node, onTrial: () => Promise<void>): Promise
 /** Health and confirmation are units of their own; where one of them was killed, it is started again. */
 async function untilJudged(node: Node): Promise<void> {
   const { sys, log, slots, facts } = node
-  const until = sys.clock.monotonicMs() + trialMs + (await longestCheckMs(sys, node.paths))
+  const until = sys.clock.monotonicMs() + trialMs + longestCheckMs(await readChecks(sys, node.paths))
   let attempts = 1
   while (sys.clock.monotonicMs() < until) {
     if ((await viewNode(node)).running.is !== 'trial') return

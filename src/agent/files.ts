@@ -10,11 +10,6 @@ export async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Whether a system call failed: there is no such file, it is a folder, the disk fails (EIO). */
-export function isDiskFault(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error
-}
-
 export function readText(sys: Sys, path: string): Promise<string | undefined> {
   return whenThere(sys.disk.readFile(path, 'utf8'))
 }

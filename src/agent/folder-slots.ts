@@ -5,6 +5,7 @@ import {
   bless,
   type DiskFolder,
   diskPath,
+  isDiskFault,
   markBad,
   putEntry,
   readDiskFolder,
@@ -18,7 +19,7 @@ import {
 import { digestOf, OciError, readReleaseFiles } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
-import { isDiskFault, readFrom, readText, whenThere } from './files.ts'
+import { readFrom, readText, whenThere } from './files.ts'
 import { prepareMs } from './limits.ts'
 import type { Prepared, SlotStore } from './slot-store.ts'
 

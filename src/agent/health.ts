@@ -36,13 +36,8 @@ export async function judgeHealth(sys: Sys, paths: NodePaths): Promise<Reason | 
   }
 }
 
-/** How long the checks of this image may take at the most, beside its executables. */
-export async function longestCheckMs(sys: Sys, paths: NodePaths): Promise<number> {
-  const checks = await readChecks(sys, paths)
-  return Math.max(0, ...checks.map(({ within }) => durationMs(within)))
-}
-
-async function readChecks(sys: Sys, paths: NodePaths): Promise<readonly HealthCheck[]> {
+/** The health checks of the image that runs. @throws AgentError `state-malformed` */
+export async function readChecks(sys: Sys, paths: NodePaths): Promise<readonly HealthCheck[]> {
   const where = `${paths.image}/health.json`
   const checks = z.array(healthCheckSchema).safeParse(jsonOf((await readText(sys, where)) ?? ''))
   if (checks.success) return checks.data

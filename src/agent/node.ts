@@ -1,5 +1,5 @@
 import type { Architecture, Reason, ReleaseDocument, Slot, SlotName } from '../core/index.ts'
-import { chooseEntry, type SlotEntry, slotsOf } from '../disk/index.ts'
+import { chooseUsable, type SlotEntry, slotsOf } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
 import type { BootFacts, NodePaths } from './node-files.ts'
@@ -47,8 +47,7 @@ export async function viewNode({ slots, facts, memory }: Node): Promise<NodeView
 export async function giveUp(node: Node, why: Reason): Promise<boolean> {
   const { slots, facts, log } = node
   await slots.markBad(facts.install, why)
-  const next = chooseEntry((await slots.read()).entries)
-  if (next === undefined || next.counter?.left === 0) {
+  if (chooseUsable((await slots.read()).entries) === undefined) {
     log(`no other release is there to go back to: ${why.message}`)
     return false
   }

@@ -40,3 +40,8 @@ export const healthCheckSchema = z
   .describe('A check that a node runs before a boot counts as good.')
 
 export type HealthCheck = z.infer<typeof healthCheckSchema>
+
+/** Milliseconds that these checks may take at the most: they run all at once. */
+export function longestCheckMs(checks: readonly HealthCheck[]): number {
+  return Math.max(0, ...checks.map(({ within }) => durationMs(within)))
+}

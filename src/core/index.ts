@@ -19,7 +19,7 @@ export {
   shortDigest,
 } from './digest.ts'
 export { AshlarError, type ErrorDetail, type Finding, unreachable } from './errors.ts'
-export { durationMs, durationSchema, type HealthCheck, healthCheckSchema } from './health.ts'
+export { durationMs, durationSchema, type HealthCheck, healthCheckSchema, longestCheckMs } from './health.ts'
 export { type Lock, LockError, type LockedPackage, lockSchema, parseLock, printLock } from './lock.ts'
 export { isLoopback } from './loopback.ts'
 export { mediaType, predicateType } from './media-types.ts'

@@ -68,6 +68,12 @@ export function chooseEntry<Entry extends BootEntry>(entries: readonly Entry[]):
   return entries.toSorted(byBootOrder)[0]
 }
 
+/** The entry that a boot leads to and that has not failed; undefined where all have used up their tries. */
+export function chooseUsable<Entry extends BootEntry>(entries: readonly Entry[]): Entry | undefined {
+  const first = chooseEntry(entries)
+  return first?.counter?.left === 0 ? undefined : first
+}
+
 export function nextInstallNumber(entries: readonly BootEntry[]): number {
   return entries.reduce((greatest, entry) => Math.max(greatest, entry.install), 0) + 1
 }

@@ -178,12 +178,17 @@ async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The result, or undefined where the system call failed: there is no such file, it is a folder, the disk fails (EIO). */
+/** The result, or undefined where it is a disk fault. */
 async function whenReadable<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) return undefined
+    if (isDiskFault(error)) return undefined
     throw error
   }
+}
+
+/** Whether a system call failed: there is no such file, it is a folder, the disk fails (EIO). */
+export function isDiskFault(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error
 }

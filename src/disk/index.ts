@@ -3,6 +3,7 @@ export {
   type BootEntry,
   bless,
   chooseEntry,
+  chooseUsable,
   confirmedEntry,
   countDown,
   markBad,
@@ -14,6 +15,7 @@ export {
 export {
   DiskError,
   type DiskFolder,
+  isDiskFault,
   putEntry,
   readDiskFolder,
   readSeal,

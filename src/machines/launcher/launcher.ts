@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Architecture, AshlarError, type Reason, shortDigest } from '../../core/index.ts'
 import {
   chooseEntry,
+  chooseUsable,
   countDown,
   type DiskFolder,
   diskPath,
@@ -156,8 +157,7 @@ export class Launcher {
       log(`slot ${entry.slot} is not run: ${error.message}`)
       this.#failedMounts += 1
       const { entries } = await this.#readDisk()
-      const other = chooseEntry(entries.filter(({ slot }) => slot !== entry.slot))
-      const isLast = other === undefined || other.counter?.left === 0
+      const isLast = chooseUsable(entries.filter(({ slot }) => slot !== entry.slot)) === undefined
       if (entry.counter === undefined && !isLast && this.#failedMounts >= mountTriesMax)
         await this.#markBad(entry, { code: 'mount-failed', message: error.message })
       return error.message
@@ -186,7 +186,7 @@ export class Launcher {
   async #isOnTrial(install: number): Promise<boolean> {
     const { entries } = await this.#readDisk()
     const entry = entries.find((candidate) => candidate.install === install)
-    return entry?.counter !== undefined && chooseEntry(entries)?.counter?.left !== 0
+    return entry?.counter !== undefined && chooseUsable(entries) !== undefined
   }
 
   /** Waits for the end of the system; powers it off when told to. */

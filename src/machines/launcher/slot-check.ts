@@ -5,12 +5,12 @@ import {
   AshlarError,
   type Digest,
   digestFromHex,
-  durationMs,
+  longestCheckMs,
   type Reason,
   type ReleaseDocument,
   type SlotName,
 } from '../../core/index.ts'
-import { diskPath, type LauncherReason, readSeal } from '../../disk/index.ts'
+import { diskPath, isDiskFault, type LauncherReason, readSeal } from '../../disk/index.ts'
 import { readReleaseFiles } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { hashPieceBytes } from '../limits.ts'
@@ -48,7 +48,7 @@ export class SlotChecker {
       return await this.#compare(slot, release)
     } catch (error) {
       // The disk fails (EIO), or holds a folder where a file must be: this slot is lost, the other may be good.
-      if (!(error instanceof Error && 'syscall' in error)) throw error
+      if (!isDiskFault(error)) throw error
       return bad('slot-unreadable', `slot ${slot} cannot be read: ${error.message}`)
     }
   }
@@ -67,8 +67,7 @@ export class SlotChecker {
         `the root image in slot ${slot} is ${actual ?? 'missing'}, and the release says ${expected}`,
       )
     const seconds = (this.#sys.clock.monotonicMs() - startedMs) / 1_000
-    const longestCheckMs = Math.max(0, ...document.health.map(({ within }) => durationMs(within)))
-    return { is: 'good', root: actual, seconds, longestCheckMs }
+    return { is: 'good', root: actual, seconds, longestCheckMs: longestCheckMs(document.health) }
   }
 
   /** What the release says, if the files beside the image are those of that release. */
