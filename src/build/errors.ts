@@ -2,6 +2,7 @@ import { AshlarError, type ErrorDetail, type Finding } from '../core/index.ts'
 
 export type BuildErrorCode =
   | 'archive-key-unknown'
+  | 'archive-hostile'
   | 'archive-invalid'
   | 'archive-unreachable'
   | 'clock-behind'

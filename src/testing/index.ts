@@ -1,5 +1,13 @@
 // Fixtures for tests: stand-ins for what a test is not about, and the contracts that implementations share.
 export { type ArchivePackages, type DebianArchive, debianArchive } from './debian-archive.ts'
+export {
+  type CraftedEntry,
+  craftAr,
+  craftControl,
+  craftPackage,
+  craftTar,
+  honestFields,
+} from './hostile-archive.ts'
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { type NodeFixture, nodeFixture } from './node-fixture.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
