@@ -14,6 +14,8 @@ export interface AptOptions {
   readonly mirrors: Mirrors
   /** OpenPGP keys that may sign the archives. */
   readonly keyring: string
+  /** Lines of `sources.list`; default: every pocket of the suite. */
+  readonly sources?: readonly string[]
 }
 
 /** Where apt put the indexes of one pocket. */
@@ -34,6 +36,10 @@ export interface Solved {
   readonly architecture: string
 }
 
+export type Solution =
+  | { readonly is: 'solved'; readonly packages: readonly Solved[] }
+  | { readonly is: 'refused'; readonly output: string }
+
 /** The host's apt, with state, sources and settings of its own: the host's packages and preferences do not touch the result. */
 export class Apt {
   readonly #options: AptOptions
@@ -42,27 +48,21 @@ export class Apt {
     this.#options = options
   }
 
-  /** Fetches the indexes of every pocket. @throws BuildError `archive-unreachable`, `archive-key-unknown`, `archive-invalid` */
-  async update(): Promise<readonly PocketFiles[]> {
+  /** Fetches the indexes of every source. @throws BuildError `archive-unreachable`, `archive-key-unknown`, `archive-invalid` */
+  async update(): Promise<void> {
     await this.#prepare()
     const { exitCode, stderr } = await this.#run('apt-get', ['update', '-qq'], updateTimeoutMs)
     if (exitCode !== 0) throw updateError(stderr)
-    return await this.#pocketFiles()
   }
 
-  /** What must be installed, beside nothing, so that `roots` can be. @throws BuildError `dependencies-unmet` */
-  async solve(roots: readonly string[]): Promise<readonly Solved[]> {
-    const { exitCode, stdout, stderr } = await this.#run(
-      'apt-get',
-      ['install', '--simulate', '-qq', ...roots],
-      solveTimeoutMs,
-    )
+  /** What must be installed, beside nothing, so that `roots` can be; else what apt says against it. */
+  async solve(roots: readonly string[]): Promise<Solution> {
+    // With -qq apt keeps its reasons to itself.
+    const args = ['install', '--simulate', '-q', ...roots]
+    const { exitCode, stdout, stderr } = await this.#run('apt-get', args, solveTimeoutMs)
     const text = new TextDecoder().decode(stdout)
-    if (exitCode === 0) return parseSimulation(text)
-    const why = [...text.split('\n'), ...stderr.split('\n')].filter((line) => /^ |^E:/.test(line)).join('\n')
-    throw new BuildError('dependencies-unmet', `apt cannot install these packages together:\n${why}`, {
-      hint: 'change spec.packages in ashlar.yaml',
-    })
+    if (exitCode === 0) return { is: 'solved', packages: parseSimulation(text) }
+    return { is: 'refused', output: `${text}\n${stderr}` }
   }
 
   /** Fetches one file of an archive. Nothing is checked here. @throws BuildError `archive-unreachable` */
@@ -87,15 +87,12 @@ export class Apt {
   }
 
   async #prepare(): Promise<void> {
-    const { sys, folder, suite, architecture, mirrors, keyring } = this.#options
+    const { sys, folder, architecture } = this.#options
     for (const name of ['lists/partial', 'cache/archives/partial', 'empty'])
       await sys.disk.mkdir(join(folder, name), { recursive: true })
-    const sources = pocketsOf(suite).map(
-      ({ name, archive }) =>
-        `deb [arch=${architecture} signed-by=${keyring}] ${mirrors[archive]} ${name} main\n`,
-    )
+    const sources = this.#options.sources ?? pocketSources(this.#options)
     const host = await sys.exec.run('apt-config', ['dump', 'Acquire'])
-    await sys.disk.writeFile(join(folder, 'sources.list'), sources.join(''))
+    await sys.disk.writeFile(join(folder, 'sources.list'), `${sources.join('\n')}\n`)
     await sys.disk.writeFile(join(folder, 'status'), presentPackage)
     await sys.disk.writeFile(
       join(folder, 'apt.conf'),
@@ -104,7 +101,7 @@ export class Apt {
   }
 
   /** The folder is this value's alone, so that it has one index of each pocket. apt keeps no file of an empty one. */
-  async #pocketFiles(): Promise<readonly PocketFiles[]> {
+  async pocketFiles(): Promise<readonly PocketFiles[]> {
     const { sys, folder, suite, architecture } = this.#options
     const lists = join(folder, 'lists')
     const names = await sys.disk.readdir(lists)
@@ -124,6 +121,15 @@ export class Apt {
   }
 }
 
+function pocketSources({ suite, architecture, mirrors, keyring }: AptOptions): readonly string[] {
+  return pocketsOf(suite).map(
+    ({ name, archive }) => `deb [arch=${architecture} signed-by=${keyring}] ${mirrors[archive]} ${name} main`,
+  )
+}
+
+/** What {@link presentPackage} stands for. */
+export const presentProvides = ['linux-initramfs-tool']
+
 /**
  * A package that counts as installed in every image. Debian's kernels want a program that makes an initrd on the
  * machine they run on; here the initrd is made by the build, and the image has none.
@@ -133,7 +139,7 @@ Status: install ok installed
 Architecture: all
 Version: 1
 Maintainer: Ashlar
-Provides: linux-initramfs-tool
+Provides: ${presentProvides.join(', ')}
 Description: the boot file is made with the release
 
 `
@@ -159,6 +165,8 @@ export function aptConfiguration(folder: string, architecture: string, hostAcqui
     'APT::Architecture': architecture,
     'APT::Install-Recommends': 'false',
     'APT::Sandbox::User': 'root',
+    // A lock must not hang on which apt the host has: apt 3 brings another solver.
+    'APT::Solver': 'internal',
     // Without it apt goes on with old or missing indexes and exit code 0.
     'APT::Update::Error-Mode': 'any',
     'Acquire::Languages': 'none',

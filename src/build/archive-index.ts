@@ -1,6 +1,8 @@
 import { type Digest, digestFromHex, isDigest, type LockedPackage } from '../core/index.ts'
-import { parseDeb822 } from './deb822.ts'
+import { type Paragraph, parseDeb822 } from './deb822.ts'
+import { compareVersions } from './debian-version.ts'
 import { BuildError } from './errors.ts'
+import { parseRelations } from './relation.ts'
 
 export type Archive = LockedPackage['archive']
 
@@ -52,6 +54,8 @@ export function* parsePackages(text: string, archive: Archive): Iterable<LockedP
 export class Catalogue {
   readonly #entries = new Map<string, { readonly text: string; readonly archive: Archive }[]>()
   readonly #essential = new Set<string>()
+  /** Wanted only where a lock fails. */
+  #providers: ReadonlyMap<string, readonly string[]> | undefined
 
   /** Adds a `Packages` file. The same version may lie in more than one pocket; the first stands, so that the lock does not waver. */
   add(packages: string, archive: Archive): void {
@@ -72,6 +76,19 @@ export class Catalogue {
       .find((found) => found.version === version && found.architecture === architecture)
   }
 
+  /** What a package's newest version says of itself: the one that apt would take. */
+  newest(name: string): Paragraph | undefined {
+    return (this.#entries.get(name) ?? [])
+      .flatMap(({ text }) => [...parseDeb822(text)])
+      .toSorted((a, b) => compareVersions(b.get('Version') ?? '', a.get('Version') ?? ''))[0]
+  }
+
+  /** Names of the packages that say that they are this one, too (Policy 7.5). */
+  providersOf(name: string): readonly string[] {
+    this.#providers ??= this.#readProviders()
+    return this.#providers.get(name) ?? []
+  }
+
   has(name: string): boolean {
     return this.#entries.has(name)
   }
@@ -83,5 +100,17 @@ export class Catalogue {
   /** Names of the packages that Debian calls essential: no package depends on these by name. */
   get essential(): readonly string[] {
     return [...this.#essential].toSorted()
+  }
+
+  #readProviders(): ReadonlyMap<string, readonly string[]> {
+    const providers = new Map<string, string[]>()
+    for (const [name, entries] of this.#entries) {
+      const fields = entries.flatMap(({ text }) => /^Provides: (.*)$/m.exec(text)?.[1] ?? [])
+      const provided = fields
+        .flatMap((field) => parseRelations(field).flat())
+        .map((relation) => relation.name)
+      for (const other of new Set(provided)) providers.set(other, [...(providers.get(other) ?? []), name])
+    }
+    return providers
   }
 }

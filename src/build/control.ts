@@ -1,12 +1,13 @@
 import type { Sys } from '../sys/index.ts'
 import { parseDeb822 } from './deb822.ts'
 import { BuildError } from './errors.ts'
+import { parseRelations } from './relation.ts'
 
 /** What a package says of itself, as far as the order of unpacking depends on it. */
 export interface Control {
   readonly name: string
   readonly essential: boolean
-  /** Each a list of alternatives, by name; versions were the solver's matter. */
+  /** Each a list of alternatives. */
   readonly depends: readonly (readonly string[])[]
   readonly preDepends: readonly (readonly string[])[]
   readonly provides: readonly string[]
@@ -37,14 +38,9 @@ export function* parseControls(text: string): Iterable<Control> {
     }
 }
 
-/** `a (>= 1) | b:any, c [amd64]` → `[[a, b], [c]]` (Policy 7.1). */
-function relations(field = ''): readonly (readonly string[])[] {
-  return field
-    .split(',')
-    .map((group) =>
-      group.split('|').flatMap((relation) => /^\s*([a-z0-9][a-z0-9+.-]+)/.exec(relation)?.[1] ?? []),
-    )
-    .filter((group) => group.length > 0)
+/** Names alone; versions were the solver's matter. */
+function relations(field?: string): readonly (readonly string[])[] {
+  return parseRelations(field).map((group) => group.map(({ name }) => name))
 }
 
 /** The essential packages and all that these depend on: what a maintainer script may use before anything is configured. */

@@ -11,6 +11,8 @@ export interface DefinitionFile {
   readonly definition: Definition
   /** Of the file's bytes. */
   readonly digest: Digest
+  /** `ashlar.yaml:14 spec.packages[3]` of a path. */
+  readonly place: (path: readonly PropertyKey[]) => string
 }
 
 /** Reads `ashlar.yaml` of a folder. @throws BuildError `definition-missing`, `definition-invalid` with every finding */
@@ -23,7 +25,8 @@ export async function readDefinition(sys: Sys, folder: string): Promise<Definiti
       hint: 'ashlar init makes one',
     })
   const parsed = parseDefinition(new TextDecoder().decode(bytes), file)
-  if (parsed.is === 'definition') return { definition: parsed.definition, digest: digestOf(bytes) }
+  if (parsed.is === 'definition')
+    return { definition: parsed.definition, digest: digestOf(bytes), place: parsed.place }
   const places = parsed.findings.length === 1 ? 'one place' : `${parsed.findings.length} places`
   throw new BuildError('definition-invalid', `the definition is wrong in ${places}`, {
     where: file,

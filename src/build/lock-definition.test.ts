@@ -124,11 +124,6 @@ describe('a lock', () => {
     expect(await codeOf(lock())).toBe(code)
   })
 
-  test('the nearest names are offered for an unknown package', async () => {
-    define('helo')
-    await expect(lock()).rejects.toThrow(/did you mean hello/)
-  })
-
   test.each([
     ['a package with another byte', (deb: string) => writeFileSync(deb, readFileSync(deb).fill(0, 70, 71))],
     ['a package that was cut short', (deb: string) => truncateSync(deb, 100)],

@@ -5,21 +5,22 @@ import {
   type Digest,
   digestFromHex,
   type Lock,
-  type LockedPackage,
-  nearest,
   type Progress,
   printLock,
 } from '../core/index.ts'
 import type { BlobReader, BlobWriter } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { Apt, type PocketFiles, type Solved } from './apt.ts'
+import { Apt, type AptOptions, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
-import { definitionName, digestOf, lockName, readDefinition } from './definition-file.ts'
+import { digestOf, lockName, readDefinition } from './definition-file.ts'
+import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages, storeFile } from './fetch-packages.ts'
 import { findMirrors } from './mirrors.ts'
+import { checkNames } from './package-names.ts'
 import { imageRoots, requestOf, toolRoots } from './roots.ts'
 import { readSigned } from './signature.ts'
+import { solve } from './solve.ts'
 
 /** Where Debian keeps the keys that sign its archives. */
 const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -48,15 +49,20 @@ export interface LockOptions {
 /** Solves a definition's dependencies, here and only here, and writes down every input of its build. */
 export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock; text: string }> {
   const { sys, folder } = options
-  const { definition } = await readDefinition(sys, folder)
-  const { spec } = definition
-  const apt = await openApt(options, definition)
-  const pockets = await apt.update()
-  const { catalogue, ...archive } = await readPockets(options, pockets)
-  checkNames(definition, catalogue)
-  const packages = choose(await apt.solve(imageRoots(spec, catalogue.essential)), catalogue)
-  const tools =
-    spec.form === 'system' ? choose(await apt.solve(toolRoots(spec, catalogue.essential)), catalogue) : []
+  const definitionFile = await readDefinition(sys, folder)
+  const { spec } = definitionFile.definition
+  const archiveState = await findArchive(options, definitionFile.definition)
+  const apt = new Apt({ ...archiveState, folder: stateOf(options, archiveState) })
+  await apt.update()
+  const { catalogue, ...archive } = await readPockets(options, await apt.pocketFiles())
+  const elsewhere = lookElsewhere({
+    ...archiveState,
+    folder: `${stateOf(options, archiveState)}-elsewhere`,
+  })
+  await checkNames(definitionFile, catalogue, elsewhere)
+  const solver = { apt, catalogue, definitionFile }
+  const packages = await solve(solver, imageRoots(spec, catalogue.essential))
+  const tools = spec.form === 'system' ? await solve(solver, toolRoots(spec, catalogue.essential)) : []
   const downloads = join(options.stateFolder, 'downloads')
   await fetchPackages([...packages, ...tools], { ...options, apt, blobs: options.store, folder: downloads })
   const lock: Lock = {
@@ -66,8 +72,8 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
     suite: spec.base.debian,
     epochSeconds: archive.epochSeconds,
     pockets: archive.pockets,
-    packages,
-    tools,
+    packages: [...packages],
+    tools: [...tools],
     ...(spec.form === 'system' && {
       node: await storeInput(options, options.node),
       agent: await storeInput(options, options.agent),
@@ -78,13 +84,17 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   return { lock, text }
 }
 
-async function openApt(options: LockOptions, { spec }: Definition): Promise<Apt> {
-  const { sys, stateFolder, keyring = debianKeyring } = options
+async function findArchive({ sys, keyring = debianKeyring }: LockOptions, { spec }: Definition) {
   const mirrors = await findMirrors(sys, spec.base)
-  const state = { sys, suite: spec.base.debian, architecture: spec.arch, mirrors, keyring }
-  // One folder for each set of sources: apt takes indexes of other sources for its own.
-  const name = digestOf(JSON.stringify([state.suite, state.architecture, mirrors])).slice(7, 23)
-  return new Apt({ ...state, folder: join(stateFolder, 'apt', name) })
+  return { sys, suite: spec.base.debian, architecture: spec.arch, mirrors, keyring }
+}
+
+/** One folder for each set of sources: apt takes indexes of other sources for its own. */
+function stateOf(
+  { stateFolder }: LockOptions,
+  { suite, architecture, mirrors }: Pick<AptOptions, 'suite' | 'architecture' | 'mirrors'>,
+): string {
+  return join(stateFolder, 'apt', digestOf(JSON.stringify([suite, architecture, mirrors])).slice(7, 23))
 }
 
 interface ReadPockets extends Pick<Lock, 'pockets' | 'epochSeconds'> {
@@ -118,34 +128,6 @@ async function readPockets(
     epochSeconds = Math.max(epochSeconds, release.dateSeconds)
   }
   return { catalogue, pockets, epochSeconds }
-}
-
-/** apt would stop at the first unknown name, and say nothing of what was meant. */
-function checkNames({ spec }: Definition, catalogue: Catalogue): void {
-  const kernel = spec.form === 'system' ? [spec.kernel.package] : []
-  const unknown = [...spec.packages, ...kernel].filter((name) => !catalogue.has(name))
-  if (unknown.length === 0) return
-  const text = unknown.map((name) => {
-    const near = nearest(name, catalogue.names())
-    return `${name}${near.length === 0 ? '' : ` (did you mean ${near.join(' or ')}?)`}`
-  })
-  throw new BuildError('package-unknown', `${spec.base.debian} has no package ${text.join(', ')}`, {
-    where: definitionName,
-    hint: 'correct spec.packages in ashlar.yaml',
-  })
-}
-
-function choose(solved: readonly Solved[], catalogue: Catalogue): LockedPackage[] {
-  return solved
-    .map(({ name, version, architecture }) => {
-      const found = catalogue.find(name, version, architecture)
-      if (found === undefined)
-        throw new BuildError('archive-invalid', `apt chose ${name} ${version}, which no index has`, {
-          where: name,
-        })
-      return found
-    })
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 async function storeInput(

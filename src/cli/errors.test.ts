@@ -43,6 +43,8 @@ interface Told {
   readonly says: RegExp
   readonly where?: RegExp
   readonly mend: RegExp
+  /** Of the first finding. */
+  readonly finding?: RegExp
 }
 
 let cli: CommandFixture
@@ -61,10 +63,13 @@ const failureOf = (work: Promise<unknown>): Promise<Failure> =>
     (error: unknown) => toFailure(error),
   )
 
-function expectTold(failure: Failure, { code, says, where, mend }: Told): void {
+function expectTold(failure: Failure, { code, says, where, mend, finding }: Told): void {
   expect(failure).toMatchObject({
     ...{ code, message: expect.stringMatching(says), hint: expect.stringMatching(mend) },
     ...(where !== undefined && { where: expect.stringMatching(where) }),
+    ...(finding !== undefined && {
+      findings: [expect.objectContaining({ message: expect.stringMatching(finding) })],
+    }),
   })
   const printed = printFailure(failure, false)
   expect(printed).toMatch(/^error: [^\n]+\[/)
@@ -122,8 +127,8 @@ describe('an archive', () => {
       {
         prepare: () => undefined,
         told: {
-          ...{ code: 'package-unknown', says: /helo.*did you mean hello/s },
-          mend: /packages.*ashlar\.yaml|ashlar\.yaml.*packages|ashlar lock/s,
+          ...{ code: 'package-unknown', says: /bookworm has no package helo/, mend: /ashlar\.yaml/ },
+          finding: /did you mean hello/,
         },
       },
     ],

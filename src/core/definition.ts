@@ -159,7 +159,12 @@ export const definitionSchema = z
 export type Definition = z.infer<typeof definitionSchema>
 
 export type ParsedDefinition =
-  | { readonly is: 'definition'; readonly definition: Definition }
+  | {
+      readonly is: 'definition'
+      readonly definition: Definition
+      /** `ashlar.yaml:14 spec.packages[3]` of a path, for what is found out later. */
+      readonly place: (path: readonly PropertyKey[]) => string
+    }
   | { readonly is: 'findings'; readonly findings: readonly Finding[] }
 
 /** Reads the text of an `ashlar.yaml`. Every finding is reported at once, with line and path; nothing is thrown. */
@@ -176,10 +181,10 @@ export function parseDefinition(text: string, file = 'ashlar.yaml'): ParsedDefin
         where: `${file}:${lines.linePos(error.pos[0]).line}`,
       })),
     }
-  const result = definitionSchema.safeParse(document.toJS({ maxAliasCount: 100 }))
-  if (result.success) return { is: 'definition', definition: result.data }
   const place = (path: readonly PropertyKey[]) =>
     `${file}:${lineOf(document, lines, path)} ${printPath(path)}`.trimEnd()
+  const result = definitionSchema.safeParse(document.toJS({ maxAliasCount: 100 }))
+  if (result.success) return { is: 'definition', definition: result.data, place }
   return {
     is: 'findings',
     findings: result.error.issues.flatMap((issue) => findingsOf(issue, document, place)),
