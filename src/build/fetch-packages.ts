@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { AshlarError, digestHex, type LockedPackage, type Progress } from '../core/index.ts'
-import type { BlobReader, BlobWriter } from '../oci/index.ts'
+import { type BlobReader, type BlobWriter, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import type { Apt } from './apt.ts'
+import { readDebianPackage } from './debian-package.ts'
 import { BuildError } from './errors.ts'
 import { downloadsMax } from './limits.ts'
 import { eachOf } from './pool.ts'
@@ -16,7 +17,7 @@ export interface FetchOptions {
   readonly progress: Progress
 }
 
-/** Brings every package into the store that is not there yet. @throws BuildError `hash-mismatch`, `archive-unreachable` */
+/** Brings every package into the store that is not there yet. @throws BuildError `hash-mismatch`, `archive-unreachable`, `archive-hostile` */
 export async function fetchPackages(
   packages: readonly LockedPackage[],
   options: FetchOptions,
@@ -50,7 +51,8 @@ async function fetchPackage(wanted: LockedPackage, options: FetchOptions): Promi
   const file = join(folder, `${digestHex(wanted.digest)}.deb`)
   try {
     await apt.download(wanted.archive, wanted.path, file)
-    await storeFile(sys, blobs, wanted, file)
+    // Judged when its digest is known to be right, before it is stored: what a store has was judged.
+    await storeFile(sys, blobs, wanted, file, () => readDebianPackage(sys, file, wanted))
   } catch (cause) {
     if (!(cause instanceof AshlarError) || !/^(?:digest|size)-mismatch$/.test(cause.code)) throw cause
     throw new BuildError(
@@ -67,16 +69,21 @@ async function fetchPackage(wanted: LockedPackage, options: FetchOptions): Promi
   }
 }
 
-/** Stores a local file under the digest that it must have. */
+/** Stores a local file under the digest that it must have, unless `judge` throws. */
 export async function storeFile(
   sys: Sys,
   blobs: BlobWriter,
   wanted: Pick<LockedPackage, 'digest' | 'sizeBytes'>,
   file: string,
+  judge: () => Promise<unknown> = async () => undefined,
 ): Promise<void> {
   const handle = await sys.disk.open(file, 'r')
+  const judged = async function* () {
+    yield* verifying(handle.createReadStream({ autoClose: false }), wanted, file)
+    await judge()
+  }
   try {
-    await blobs.write(wanted.digest, wanted.sizeBytes, handle.createReadStream({ autoClose: false }))
+    await blobs.write(wanted.digest, wanted.sizeBytes, judged())
   } finally {
     await handle.close()
   }

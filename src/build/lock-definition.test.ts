@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,7 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { digestHex, type Lock, noProgress, parseLock, printLock } from '../core/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
-import { type DebianArchive, debianArchive } from '../testing/index.ts'
+import { craftControl, craftPackage, craftTar, type DebianArchive, debianArchive } from '../testing/index.ts'
 import { BuildError, buildRelease, lockDefinition } from './index.ts'
 
 const packages = {
@@ -135,6 +136,22 @@ describe('a lock', () => {
     define('libhello')
     const { lock: other } = await lock()
     expect(stored().toSorted()).toEqual(other.packages.map(({ digest }) => digestHex(digest)).toSorted())
+  })
+
+  test.each([
+    ['a signed package that leads out of the tree', craftPackage(craftTar([{ name: '../evil' }]))],
+    [
+      'a signed package that is another one',
+      craftPackage(craftTar([{ name: './' }]), craftControl('Package: x\n')),
+    ],
+  ])('%s is refused by name, and not stored', async (_, crafted) => {
+    await archive.close()
+    archive = await debianArchive(join(folder, 'crafted'), packages, { crafted: { hello: crafted } })
+    define('hello')
+    const error = await lock().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'archive-hostile', where: expect.stringContaining('hello') })
+    const digest = createHash('sha256').update(crafted).digest('hex')
+    expect(stored()).not.toContain(digest)
   })
 
   test('an archive that is signed by another key is refused', async () => {

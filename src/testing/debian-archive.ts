@@ -19,6 +19,8 @@ export interface ArchiveOptions {
   }[]
   /** Further lines of each `Release` file; a field given here replaces the usual one. */
   readonly release?: Readonly<Record<string, string>>
+  /** Packages made by hand, by name: signed as they are. */
+  readonly crafted?: Readonly<Record<string, Uint8Array>>
 }
 
 export interface DebianArchive {
@@ -60,7 +62,7 @@ export async function debianArchive(
   gpg('--quick-generate-key', 'archive@example.org', 'ed25519', 'sign', 'never')
   writeFileSync(keyring, gpg('--export'))
   const paragraphs = Object.entries(packages).map(([name, fields]) =>
-    makePackage(join(folder, 'debian'), name, fields),
+    makePackage(join(folder, 'debian'), name, fields, options.crafted?.[name]),
   )
   const { elsewhere = [], release = {} } = options
   for (const [archive, pocket, index] of [
@@ -108,7 +110,12 @@ function poolPath(name: string): string {
   return `pool/main/${name}_1.0_all.deb`
 }
 
-function makePackage(archive: string, name: string, fields: Readonly<Record<string, string>>): string {
+function makePackage(
+  archive: string,
+  name: string,
+  fields: Readonly<Record<string, string>>,
+  crafted?: Uint8Array,
+): string {
   const tree = join(archive, '..', 'trees', name)
   mkdirSync(join(tree, 'DEBIAN'), { recursive: true })
   mkdirSync(join(archive, 'pool/main'), { recursive: true })
@@ -121,6 +128,7 @@ function makePackage(archive: string, name: string, fields: Readonly<Record<stri
   writeFileSync(join(tree, 'DEBIAN/control'), text.join(''))
   const path = poolPath(name)
   execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, join(archive, path)], { stdio: 'ignore' })
+  if (crafted !== undefined) writeFileSync(join(archive, path), crafted)
   const deb = readFileSync(join(archive, path))
   return `${text.join('')}Filename: ${path}\nSize: ${deb.length}\nSHA256: ${sha256(deb)}\n`
 }
