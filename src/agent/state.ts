@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api/index.ts'
-import { isHigher, slotNames } from '../core/index.ts'
+import { type Finding, isHigher, slotNames } from '../core/index.ts'
 import { diskPath } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { readText, whenThere } from './files.ts'
@@ -43,7 +43,7 @@ export class NodeMemory {
   readonly #sys: Sys
   readonly #folders: readonly [string, string]
 
-  constructor(sys: Sys, paths: NodePaths) {
+  constructor(sys: Sys, paths: Pick<NodePaths, 'state' | 'disk'>) {
     this.#sys = sys
     this.#folders = [paths.state, join(paths.disk, diskPath.kept)]
   }
@@ -72,6 +72,27 @@ export class NodeMemory {
     const known = await this.floor()
     if (floor > known) await this.#keep('floor.json', JSON.stringify({ floor }))
     return Math.max(floor, known)
+  }
+
+  /** Copies that are there and cannot be read: the other one counts, and the next write makes both whole. */
+  async faults(): Promise<readonly Finding[]> {
+    const faults: Finding[] = []
+    for (const [name, schema] of [
+      ['state.json', nodeStateSchema],
+      ['floor.json', floorSchema],
+    ] as const)
+      for (const folder of this.#folders) {
+        const where = join(folder, name)
+        const text = await readText(this.#sys, where)
+        if (text !== undefined && !schema.safeParse(jsonOf(text)).success)
+          faults.push({
+            code: 'journal-damaged',
+            message:
+              'a copy of what the node must not forget cannot be read; where the other is whole it counts',
+            where,
+          })
+      }
+    return faults
   }
 
   /** A small secret file, readable by root alone. */

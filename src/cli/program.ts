@@ -4,6 +4,7 @@ import { addBuild } from './build.ts'
 import { createRegistrar, type Registrar } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodesHelp } from './failure.ts'
+import { addFsck } from './fsck.ts'
 import { addGet } from './get.ts'
 import { addInit } from './init.ts'
 import { addInspect } from './inspect.ts'
@@ -42,6 +43,7 @@ const commands: readonly ((registrar: Registrar) => void)[] = [
   addRollout,
   addWhy,
   addLog,
+  addFsck,
 ]
 
 /** The whole command line. Its commands print what they come to by themselves; a wrong call is thrown by `parseAsync` as CommanderError. */

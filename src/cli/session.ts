@@ -40,7 +40,22 @@ export async function openSession(context: Context): Promise<Session> {
       where: loginFile(context),
       hint: 'ashlar login URL --token-file FILE',
     })
-  return sessionOf(context, JSON.parse(text) as Login)
+  return sessionOf(context, parseLogin(text, loginFile(context)))
+}
+
+/** @throws CliError `record-invalid` */
+function parseLogin(text: string, where: string): Login {
+  try {
+    const login = JSON.parse(text) as Partial<Login> | null
+    if (typeof login?.url === 'string' && URL.canParse(login.url) && typeof login.token === 'string')
+      return login as Login
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new CliError('record-invalid', 'what ashlar login kept cannot be read', {
+    where,
+    hint: 'log in again: ashlar login URL --token-file FILE',
+  })
 }
 
 export function sessionOf({ sys }: Context, login: Login): Session {

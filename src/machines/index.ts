@@ -1,4 +1,5 @@
 // Nodes on this host: machines that systemd-nspawn boots from a read-only image, each with a launcher as its firmware.
+export { checkMachines, type MachineCheck } from './check.ts'
 export {
   consoleText,
   insideMachine,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { OciError } from './errors.ts'
@@ -117,17 +117,23 @@ async function writeWhole(file: FileHandle, at: number, chunk: Uint8Array, where
   }
 }
 
-/** Removes what killed writers left: their process is gone, or the file is a day old. */
+/** Removes what killed writers left. */
 export async function removeLeftovers(sys: Sys, folder: string): Promise<void> {
   for (const name of await sys.disk.readdir(folder)) {
     const path = join(folder, name)
-    const { mtimeMs } = await sys.disk.stat(path).catch((error: unknown) => {
-      // Its writer has just finished.
-      if (isNodeError(error, 'ENOENT')) return { mtimeMs: sys.clock.now() }
-      throw error
-    })
-    if (!isAlive(sys, Number(name.split('.')[0])) || sys.clock.now() - mtimeMs > leftoverAgeMs)
-      await sys.disk.rm(path, { force: true })
+    if (await isLeftover(sys, path)) await sys.disk.rm(path, { force: true })
+  }
+}
+
+/** Whether the writer of a file under `incoming/` was killed: its process is gone, or the file is a day old. */
+export async function isLeftover(sys: Sys, path: string): Promise<boolean> {
+  try {
+    const { mtimeMs } = await sys.disk.stat(path)
+    return !isAlive(sys, Number(basename(path).split('.')[0])) || sys.clock.now() - mtimeMs > leftoverAgeMs
+  } catch (error) {
+    // Its writer has just finished.
+    if (isNodeError(error, 'ENOENT')) return false
+    throw error
   }
 }
 

@@ -1,5 +1,13 @@
 // Content by digest: the store on disk, manifests, releases as OCI, and the client of a registry.
 export { assembleRelease, type ReleaseParts } from './assemble-release.ts'
+export {
+  type CheckOptions,
+  checkStore,
+  type ExpectedBlob,
+  type StoreCheck,
+  type StoreFault,
+  type StoreFaultCode,
+} from './check-store.ts'
 export { type ContentStore, openContentStore, type StoreBlobs } from './content-store.ts'
 export { type CopyOptions, copyRelease } from './copy-release.ts'
 export { OciError, type OciErrorCode } from './errors.ts'
@@ -21,6 +29,7 @@ export {
   referencesOf,
   subjectOf,
 } from './manifest.ts'
+export { fetchAgain, setAside } from './mend-store.ts'
 export { attachBundle, bundlesOf } from './referrers.ts'
 export type { RemoteOptions } from './registry-http.ts'
 export { type OciDisk, type OciRelease, type ReleaseFiles, readRelease, readReleaseFiles } from './release.ts'

@@ -17,6 +17,8 @@ export const mediaTypeLengthMax = 255
 
 /** Bytes read at once from a blob's file: large enough that hashing, not the reading, takes the time. */
 export const readBytes = 1024 * 1024
+/** Files that a check of a store reads at once. */
+export const checkedAtOnceMax = 2
 /** Milliseconds after which what a writer left behind is rubbish, even if its process number is in use again. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
 /** Milliseconds that a writer waits for another one's change of a repository, which takes a few. */

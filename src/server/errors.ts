@@ -9,6 +9,7 @@ export class ServerError extends AshlarError<
   | 'request-invalid'
   | 'in-use'
   | 'address-not-advertised'
+  | 'authority-damaged'
 > {}
 
 /** A node's credential that was judged and refused; the code says why. */

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { Digest } from '../core/index.ts'
 import {
@@ -10,6 +10,7 @@ import {
   type ServerCertificate,
 } from '../identity/index.ts'
 import type { Sys } from '../sys/index.ts'
+import { ServerError } from './errors.ts'
 
 /** How this server proves who it is. */
 export interface Tls {
@@ -37,14 +38,44 @@ export async function openTls(sys: Sys, folder: string, hosts: readonly string[]
 }
 
 async function openAuthority(sys: Sys, folder: string): Promise<Authority> {
-  const [certificatePath, keyPath] = [join(folder, 'authority.pem'), join(folder, 'authority.key')]
-  const [certificate, privateKey] = [await textOf(sys, certificatePath), await textOf(sys, keyPath)]
-  if (certificate !== undefined && privateKey !== undefined) return { certificate, privateKey }
+  const known = await readAuthority(sys, folder)
+  if (known !== undefined) return known
   const made = createAuthority({ now: sys.clock.now() })
   // The certificate last: while it is not there, nobody has been shown it.
-  await sys.disk.writeDurably(keyPath, made.privateKey, secretMode)
-  await sys.disk.writeDurably(certificatePath, made.certificate)
+  await sys.disk.writeDurably(authorityPath(folder).key, made.privateKey, secretMode)
+  await sys.disk.writeDurably(authorityPath(folder).certificate, made.certificate)
   return made
+}
+
+const authorityPath = (folder: string) => ({
+  certificate: join(folder, 'authority.pem'),
+  key: join(folder, 'authority.key'),
+})
+
+/**
+ * Undefined where there is none yet. Where the certificate is there, nodes may have been shown it: another in its place
+ * would cut them all off. @throws ServerError `authority-damaged`
+ */
+export async function readAuthority(sys: Sys, folder: string): Promise<Authority | undefined> {
+  const path = authorityPath(folder)
+  const [certificate, privateKey] = [await textOf(sys, path.certificate), await textOf(sys, path.key)]
+  if (certificate === undefined) return undefined
+  if (privateKey === undefined) throw damaged(path.key, 'the key of the authority is gone')
+  try {
+    const matches = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))
+    if (matches) return { certificate, privateKey }
+  } catch (cause) {
+    throw damaged(folder, 'the authority or its key cannot be read', cause)
+  }
+  throw damaged(folder, 'the key of the authority is not that of its certificate')
+}
+
+function damaged(where: string, message: string, cause?: unknown): ServerError {
+  return new ServerError('authority-damaged', message, {
+    where,
+    cause,
+    hint: 'put authority.pem and authority.key back from a backup; without one remove both, and every node must be enrolled anew',
+  })
 }
 
 async function openCertificate(
@@ -58,8 +89,7 @@ async function openCertificate(
   // Key and chain in one file: there is no moment at which they do not belong together.
   const text = await textOf(sys, path)
   const kept = text === undefined ? undefined : split(text)
-  if (kept !== undefined && !needsRenewal(kept.chain, now) && covers(kept.chain, authority, hosts))
-    return kept
+  if (kept !== undefined && isFit(kept, authority, hosts, now)) return kept
   const made = issueServerCertificate(authority, {
     names: hosts.filter((host) => !isAddress(host)),
     addresses: hosts.filter(isAddress),
@@ -72,6 +102,23 @@ async function openCertificate(
 function split(text: string): ServerCertificate {
   const at = text.indexOf('-----BEGIN CERTIFICATE-----')
   return { privateKey: text.slice(0, at), chain: text.slice(at) }
+}
+
+/** What cannot be read is made anew: clients trust the authority, not this. */
+function isFit(
+  { chain, privateKey }: ServerCertificate,
+  authority: Authority,
+  hosts: readonly string[],
+  now: number,
+): boolean {
+  try {
+    const matches = new X509Certificate(chain).checkPrivateKey(createPrivateKey(privateKey))
+    return matches && !needsRenewal(chain, now) && covers(chain, authority, hosts)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && /^ERR_(?:OSSL|CRYPTO)_/.test(String(error.code)))
+      return false
+    throw error
+  }
 }
 
 function covers(chain: string, authority: Authority, hosts: readonly string[]): boolean {

@@ -63,7 +63,7 @@ export class Database {
     this.#exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA locking_mode = EXCLUSIVE`)
     this.#exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
     const check = this.get('PRAGMA quick_check(1)')?.quick_check
-    if (check !== 'ok') throw this.#corrupt(new Error(String(check)))
+    if (check !== 'ok') throw corrupt(new Error(String(check)), this.#path)
     const version = Number(this.get('PRAGMA user_version')?.user_version)
     if (version > migrations.length)
       throw new StoreError(
@@ -94,43 +94,43 @@ export class Database {
     try {
       return call()
     } catch (error) {
-      throw this.#storeError(error)
+      throw storeErrorOf(error, this.#path)
     }
   }
+}
 
-  #storeError(error: unknown): unknown {
-    if (error instanceof AshlarError || !(error instanceof Error) || !('errcode' in error)) return error
-    const where = this.#path
-    // The low byte is the primary code; the rest says more about it.
-    switch (Number(error.errcode) & 0xff) {
-      case resultCode.busy:
-        return new StoreError('database-in-use', 'another process holds the database', {
-          where,
-          cause: error,
-          hint: 'one server runs on a data folder: end the other one, or choose another folder with ASHLAR_DATA',
-        })
-      case resultCode.corrupt:
-      case resultCode.notADatabase:
-        return this.#corrupt(error)
-      case resultCode.full:
-        return new StoreError('disk-full', 'there is no space left for the database', {
-          where,
-          cause: error,
-          hint: 'make space on the disk that holds it; nothing was lost',
-        })
-      default:
-        return new StoreError('database-failed', `the database failed: ${error.message}`, {
-          where,
-          cause: error,
-        })
-    }
+/** What SQLite threw, with a code of ours. */
+export function storeErrorOf(error: unknown, where: string): unknown {
+  if (error instanceof AshlarError || !(error instanceof Error) || !('errcode' in error)) return error
+  // The low byte is the primary code; the rest says more about it.
+  switch (Number(error.errcode) & 0xff) {
+    case resultCode.busy:
+      return new StoreError('database-in-use', 'another process holds the database', {
+        where,
+        cause: error,
+        hint: 'one server runs on a data folder: end the other one, or choose another folder with ASHLAR_DATA',
+      })
+    case resultCode.corrupt:
+    case resultCode.notADatabase:
+      return corrupt(error, where)
+    case resultCode.full:
+      return new StoreError('disk-full', 'there is no space left for the database', {
+        where,
+        cause: error,
+        hint: 'make space on the disk that holds it; nothing was lost',
+      })
+    default:
+      return new StoreError('database-failed', `the database failed: ${error.message}`, {
+        where,
+        cause: error,
+      })
   }
+}
 
-  #corrupt(cause: Error): StoreError {
-    return new StoreError('database-corrupt', `the database is damaged: ${cause.message}`, {
-      where: this.#path,
-      cause,
-      hint: 'put back a backup of it; it is not opened as it is',
-    })
-  }
+function corrupt(cause: Error, where: string): StoreError {
+  return new StoreError('database-corrupt', `the database is damaged: ${cause.message}`, {
+    where,
+    cause,
+    hint: 'ashlar fsck says what of the server is still good; then put back a backup: it is not opened as it is',
+  })
 }

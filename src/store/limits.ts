@@ -3,3 +3,6 @@ export const busyMs = 2_000
 
 /** Log rows in one answer. */
 export const logRowsMax = 1_000
+
+/** Faults of one database that a check names. */
+export const findingsMax = 100
