@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { extractInside } from '../../src/build/extract.ts'
+import { realSys } from '../../src/sys/index.ts'
+import { type CraftedEntry, craftPackage, craftTar } from '../../src/testing/index.ts'
+
+let folder: string
+let root: string
+let packages: string
+/** Stands for the host's /etc. */
+let canary: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ashlar-extract-'))
+  ;[root, packages, canary] = ['root', 'packages', 'canary'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const path of [root, packages, canary]) mkdirSync(path)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+async function extract(name: string, entries: readonly CraftedEntry[]): Promise<void> {
+  writeFileSync(join(packages, `${name}.deb`), craftPackage(craftTar(entries)))
+  await extractInside(realSys, root, packages, [name])
+}
+
+test('files, links, owners, modes and times come as they are in the packages, into a merged /usr', async () => {
+  await extract('a', [
+    { name: './bin/' },
+    { name: './bin/tool', mode: 0o4755, uid: 33, content: 'tool' },
+    { name: './bin/again', type: '1', target: './bin/tool' },
+    { name: './etc/link', type: '2', target: '/usr/bin/tool' },
+  ])
+  const tool = lstatSync(join(root, 'usr/bin/tool'))
+  expect([tool.mode & 0o7777, tool.uid, tool.mtimeMs, tool.nlink]).toEqual([0o4755, 33, 0, 2])
+  expect(lstatSync(join(root, 'bin')).isSymbolicLink()).toBe(true)
+  expect(readdirSync(root).toSorted()).toEqual([
+    'bin',
+    'dev',
+    'etc',
+    'lib',
+    'lib64',
+    'proc',
+    'run',
+    'sbin',
+    'sys',
+    'tmp',
+    'usr',
+  ])
+})
+
+test.each([
+  ['an absolute link', (path: string) => path],
+  ['a relative link', (path: string) => `${'../'.repeat(12)}${path}`],
+])('%s of one package leads the file of another to a place in the image', async (_, targetOf) => {
+  mkdirSync(join(root, canary), { recursive: true })
+  await extract('a', [{ name: './usr/share/x', type: '2', target: targetOf(canary) }])
+  await extract('b', [{ name: './usr/share/x/passwd', content: 'evil' }])
+  expect(readdirSync(canary)).toEqual([])
+  expect(readFileSync(join(root, canary, 'passwd'), 'utf8')).toBe('evil')
+})
+
+test('a link to what only the host has leads nowhere', async () => {
+  await extract('a', [{ name: './usr/share/x', type: '2', target: canary }])
+  await expect(extract('b', [{ name: './usr/share/x/passwd', content: 'evil' }])).rejects.toMatchObject({
+    code: 'tool-failed',
+  })
+  expect(readdirSync(canary)).toEqual([])
+})
+
+test('the libraries of the host are used, not those that a package brings', async () => {
+  await extract('a', [{ name: './usr/lib/libc.so.6', mode: 0o755, content: 'no library' }])
+  await extract('b', [{ name: './usr/share/late', content: 'late' }])
+  expect(existsSync(join(root, 'usr/share/late'))).toBe(true)
+})
+
+test('a package that is cut off is an error, and no mount stays', async () => {
+  const whole = craftPackage(craftTar([{ name: './file', content: 'x'.repeat(100_000) }]))
+  writeFileSync(join(packages, 'cut.deb'), whole.subarray(0, 50_000))
+  await expect(extractInside(realSys, root, packages, ['cut'])).rejects.toMatchObject({ code: 'tool-failed' })
+  expect(execFileSync('findmnt', ['--noheadings', '--output', 'TARGET'], { encoding: 'utf8' })).not.toContain(
+    folder,
+  )
+})
