@@ -44,13 +44,19 @@ export type Solution =
 export class Apt {
   readonly #options: AptOptions
 
-  constructor(options: AptOptions) {
+  private constructor(options: AptOptions) {
     this.#options = options
+  }
+
+  /** Makes the folder and writes the settings. */
+  static async open(options: AptOptions): Promise<Apt> {
+    const apt = new Apt(options)
+    await apt.#prepare()
+    return apt
   }
 
   /** Fetches the indexes of every source. @throws BuildError `archive-unreachable`, `archive-key-unknown`, `archive-invalid` */
   async update(): Promise<void> {
-    await this.#prepare()
     const { exitCode, stderr } = await this.#run('apt-get', ['update', '-qq'], updateTimeoutMs)
     if (exitCode !== 0) throw updateError(stderr)
   }

@@ -41,9 +41,23 @@ async function missingOf(
 ): Promise<readonly LockedPackage[]> {
   const byDigest = new Map(packages.map((wanted) => [wanted.digest, wanted]))
   const missing: LockedPackage[] = []
-  for (const wanted of byDigest.values())
-    if ((await blobs.stat(wanted.digest))?.sizeBytes !== wanted.sizeBytes) missing.push(wanted)
+  for (const wanted of byDigest.values()) if (!(await holdsWhole(blobs, wanted))) missing.push(wanted)
   return missing
+}
+
+/** Whether the store's copy is there and every byte of it is right: a lock mends what a disk or a hand has altered. */
+export async function holdsWhole(
+  blobs: BlobReader,
+  { digest, sizeBytes }: Pick<LockedPackage, 'digest' | 'sizeBytes'>,
+): Promise<boolean> {
+  if ((await blobs.stat(digest))?.sizeBytes !== sizeBytes) return false
+  try {
+    for await (const _ of blobs.read(digest));
+    return true
+  } catch (error) {
+    if (error instanceof AshlarError && error.code === 'digest-mismatch') return false
+    throw error
+  }
 }
 
 async function fetchPackage(wanted: LockedPackage, options: FetchOptions): Promise<void> {

@@ -2,5 +2,7 @@
 export { type BuildOptions, type BuiltRelease, buildRelease } from './build-release.ts'
 export { lockName, readDefinition } from './definition-file.ts'
 export { BuildError, type BuildErrorCode } from './errors.ts'
-export { type InputFile, type LockOptions, lockDefinition } from './lock-definition.ts'
+export { fetchLocked } from './fetch-locked.ts'
+export { lockDefinition } from './lock-definition.ts'
+export type { InputFile, LockOptions } from './lock-options.ts'
 export { trustText } from './trust.ts'

@@ -20,6 +20,8 @@ export interface LockFile {
 }
 
 const lockHint = 'run ashlar lock'
+/** Moves no package. */
+const keepHint = 'run ashlar lock --keep, which fetches it again'
 
 /** Reads the lock that belongs to a definition. @throws BuildError `lock-missing`, `lock-stale`; LockError */
 export async function readLock(sys: Sys, folder: string, { definition }: DefinitionFile): Promise<LockFile> {
@@ -67,7 +69,7 @@ export async function requireInputs(blobs: BlobReader, inputs: readonly Input[])
     if ((await blobs.stat(digest))?.sizeBytes !== sizeBytes) missing.push(name)
   if (missing.length === 0) return
   throw new BuildError('input-missing', `the store lacks what the lock names: ${missing.join(', ')}`, {
-    hint: lockHint,
+    hint: keepHint,
   })
 }
 
@@ -79,7 +81,7 @@ export async function takeInput(sys: Sys, blobs: BlobReader, input: Input, file:
     if (!(cause instanceof AshlarError) || cause.code !== 'digest-mismatch') throw cause
     throw new BuildError('hash-mismatch', `the store's copy of ${input.name} was damaged or exchanged`, {
       where: input.digest,
-      hint: lockHint,
+      hint: keepHint,
       cause,
     })
   }

@@ -15,7 +15,7 @@ import { digestHex, type Lock, noProgress, parseLock, printLock } from '../core/
 import { type ContentStore, openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { craftControl, craftPackage, craftTar, type DebianArchive, debianArchive } from '../testing/index.ts'
-import { BuildError, buildRelease, lockDefinition } from './index.ts'
+import { BuildError, buildRelease, fetchLocked, lockDefinition } from './index.ts'
 
 const packages = {
   'base-files': { Essential: 'yes' },
@@ -59,16 +59,17 @@ ${more}`,
 }
 
 const input = { file: import.meta.filename, version: '1.0.0' }
-function lock(keyring = archive.keyring) {
-  return lockDefinition({
-    ...{
-      sys: realSys,
-      folder: join(folder, 'definition'),
-      store: store.blobs,
-      stateFolder: join(folder, 'state'),
-    },
-    ...{ node: input, agent: input, keyring, progress: noProgress },
-  })
+const options = (keyring: string) => ({
+  ...{ sys: realSys, folder: join(folder, 'definition'), store: store.blobs, progress: noProgress },
+  ...{ stateFolder: join(folder, 'state'), node: input, agent: input, keyring },
+})
+const lock = (keyring = archive.keyring) => lockDefinition(options(keyring))
+const keepLock = () => fetchLocked(options(archive.keyring))
+
+function lockedPackage({ packages }: Lock, name: string) {
+  const found = packages.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`the lock lacks ${name}`)
+  return found
 }
 
 function build(sys = realSys) {
@@ -109,12 +110,36 @@ describe('a lock', () => {
     expect((await lock()).text).toBe(text)
   })
 
-  test('brings back a package that the store lost', async () => {
+  test.each<[string, (blob: string) => void]>([
+    ['lost', (blob) => rmSync(blob)],
+    ['cut short', (blob) => truncateSync(blob, 100)],
+    ['altered', (blob) => writeFileSync(blob, readFileSync(blob).fill(0, 70, 71))],
+  ])('brings back a package that was %s in the store', async (_, damage) => {
+    define('hello')
+    const { lock: made, text } = await lock()
+    const { digest } = lockedPackage(made, 'hello')
+    const whole = readFileSync(store.blobs.path(digest))
+    damage(store.blobs.path(digest))
+    expect((await lock()).text).toBe(text)
+    expect(readFileSync(store.blobs.path(digest))).toEqual(whole)
+  })
+
+  test('is left as it is when only what it names is fetched, also where the archive has moved on', async () => {
+    define('hello')
+    const { lock: made, text } = await lock()
+    rmSync(store.blobs.path(lockedPackage(made, 'hello').digest))
+    rmSync(join(archive.folder, 'debian/dists'), { recursive: true })
+    expect(await keepLock()).toEqual(made)
+    expect(stored().length).toBe(made.packages.length)
+    expect(readFileSync(join(folder, 'definition/ashlar.lock'), 'utf8')).toBe(text)
+  })
+
+  test('that names a version which the archive dropped cannot be fetched again', async () => {
     define('hello')
     const { lock: made } = await lock()
-    rmSync(store.blobs.path(made.packages[0]?.digest ?? made.request))
-    await lock()
-    expect(stored().length).toBe(made.packages.length)
+    rmSync(store.blobs.path(lockedPackage(made, 'hello').digest))
+    rmSync(archive.file('hello'))
+    expect(await codeOf(keepLock())).toBe('archive-unreachable')
   })
 
   test.each([
@@ -242,10 +267,29 @@ describe('a build', () => {
 
   test('with an input that was exchanged in the store is refused', async () => {
     define('hello')
-    const { lock: made } = await lock()
-    const { digest, sizeBytes } = made.packages[0] ?? { digest: made.request, sizeBytes: 0 }
+    const { digest, sizeBytes } = lockedPackage((await lock()).lock, 'hello')
     writeFileSync(store.blobs.path(digest), Buffer.alloc(sizeBytes))
     expect(await codeOf(build(asRoot))).toBe('hash-mismatch')
+  })
+
+  test.each([
+    [
+      'of a newer Ashlar',
+      (text: string) => text.replace('"lockVersion": 1', '"lockVersion": 2'),
+      'lock-version',
+    ],
+    [
+      'of an older Ashlar',
+      (text: string) => text.replace('"lockVersion": 1', '"lockVersion": 0'),
+      'lock-version',
+    ],
+    ['with an unknown field', (text: string) => text.replace('{', '{ "novelty": 1,'), 'lock-malformed'],
+    ['that is cut short', (text: string) => text.slice(0, -9), 'lock-malformed'],
+  ])('with a lock %s is refused', async (_, change, code) => {
+    define('hello')
+    const { text } = await lock()
+    writeFileSync(join(folder, 'definition/ashlar.lock'), change(text))
+    expect(await build().catch((error: unknown) => error)).toMatchObject({ code })
   })
 
   test('without root is refused', async () => {

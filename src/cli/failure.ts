@@ -76,7 +76,7 @@ const exitCodes = [
     exitCode: 65,
     meaning: 'a definition, lock, key or name cannot be read',
     codes: [
-      ...['definition-invalid', 'lock-malformed', 'resource-invalid', 'request-invalid'],
+      ...['definition-invalid', 'lock-malformed', 'lock-version', 'resource-invalid', 'request-invalid'],
       ...['digest-malformed', 'reference-malformed', 'version-malformed', 'key-unreadable'],
     ],
   },

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { lockDefinition } from '../build/index.ts'
+import { fetchLocked, lockDefinition } from '../build/index.ts'
 import { openContentStore } from '../oci/index.ts'
 import type { Registrar } from './command.ts'
 import { shippedFiles } from './shipped-files.ts'
@@ -10,28 +10,36 @@ export function addLock({ command, act }: Registrar): void {
     usage: 'lock [folder]',
     summary: 'solve dependencies and pin every input of the build in ashlar.lock',
     example: 'lock examples/gateway',
-  }).action(
-    act(async ({ sys, folders, progress }, [folder = '.']) => {
-      const store = await openContentStore(sys, folders.store)
-      const { lock } = await lockDefinition({
-        sys,
-        folder: resolve(folder),
-        store: store.blobs,
-        stateFolder: join(folders.cache, 'lock'),
-        ...(await shippedFiles(sys)),
-        progress,
-      })
-      const summary = {
-        lock: resolve(folder, 'ashlar.lock'),
-        packages: lock.packages.length,
-        tools: lock.tools.length,
-        epochSeconds: lock.epochSeconds,
-        pockets: lock.pockets.map((pocket) => pocket.name),
-      }
-      return {
-        json: summary,
-        text: `locked ${summary.packages} packages and ${summary.tools} packages of tools from ${summary.pockets.join(', ')}`,
-      }
-    }),
-  )
+  })
+    .option(
+      '--keep',
+      'leave ashlar.lock as it is, and fetch what it names and the store lacks or holds damaged',
+    )
+    .action(
+      act<{ keep?: true }>(async ({ sys, folders, progress }, [folder = '.'], { keep }) => {
+        const options = {
+          sys,
+          folder: resolve(folder),
+          store: (await openContentStore(sys, folders.store)).blobs,
+          stateFolder: join(folders.cache, 'lock'),
+          ...(await shippedFiles(sys)),
+          progress,
+        }
+        const lock = keep ? await fetchLocked(options) : (await lockDefinition(options)).lock
+        const summary = {
+          lock: resolve(folder, 'ashlar.lock'),
+          packages: lock.packages.length,
+          tools: lock.tools.length,
+          epochSeconds: lock.epochSeconds,
+          pockets: lock.pockets.map((pocket) => pocket.name),
+        }
+        const what = `${summary.packages} packages and ${summary.tools} packages of tools`
+        return {
+          json: summary,
+          text: keep
+            ? `the store has all ${what} of the lock`
+            : `locked ${what} from ${summary.pockets.join(', ')}`,
+        }
+      }),
+    )
 }

@@ -59,6 +59,11 @@ describe('a definition', () => {
       ['key-missing ashlar.yaml:9 spec.health[0].http', 'unknown-key ashlar.yaml:9 spec.health[0].htp'],
     ],
     ['a version that is none', edit('1.1.0', '1.1'), ['value-invalid ashlar.yaml:3 metadata.version']],
+    [
+      'a form of a newer Ashlar, whatever else is in it',
+      edit('ashlar/v1', 'ashlar/v2').replace('services', 'novelties'),
+      ['version-unknown ashlar.yaml:1 apiVersion'],
+    ],
     ['a suite that is none', edit('bookworm', 'bookwurm'), ['value-invalid ashlar.yaml:5 spec.base.debian']],
     ['a missing key', edit('  base: { debian: bookworm }\n', ''), ['key-missing ashlar.yaml:4 spec.base']],
     [

@@ -119,9 +119,12 @@ const spec = z.strictObject({
     .describe('What a container runs.'),
 })
 
+/** The form of a definition that this Ashlar reads. */
+const apiVersion = 'ashlar/v1'
+
 export const definitionSchema = z
   .strictObject({
-    apiVersion: z.literal('ashlar/v1'),
+    apiVersion: z.literal(apiVersion),
     kind: z.literal('Image'),
     metadata: z.strictObject({ name: imageName, version }),
     spec,
@@ -183,11 +186,24 @@ export function parseDefinition(text: string, file = 'ashlar.yaml'): ParsedDefin
     }
   const place = (path: readonly PropertyKey[]) =>
     `${file}:${lineOf(document, lines, path)} ${printPath(path)}`.trimEnd()
+  const version = document.get('apiVersion')
+  // Told alone: what else this form has, only a newer schema knows.
+  if (typeof version === 'string' && version !== apiVersion && /^ashlar\/v\d+$/.test(version))
+    return { is: 'findings', findings: [versionFinding(version, place(['apiVersion']))] }
   const result = definitionSchema.safeParse(document.toJS({ maxAliasCount: 100 }))
   if (result.success) return { is: 'definition', definition: result.data, place }
   return {
     is: 'findings',
     findings: result.error.issues.flatMap((issue) => findingsOf(issue, document, place)),
+  }
+}
+
+function versionFinding(version: string, where: string): Finding {
+  return {
+    code: 'version-unknown',
+    message: `${version} is a form that this Ashlar does not know; it reads ${apiVersion}`,
+    where,
+    hint: `use a newer Ashlar (ashlar --version tells which this is), or write the definition as ${apiVersion}`,
   }
 }
 

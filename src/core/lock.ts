@@ -40,12 +40,15 @@ export type LockedPackage = z.infer<typeof debianPackage>
 /** A file that is no Debian package: the Node binary, the agent's bundle. */
 const input = z.strictObject({ version: z.string().min(1), digest, sizeBytes })
 
+/** The form of a lock that this Ashlar reads and writes. */
+const lockVersion = 1
+
 /**
  * Every input of a build, by version, size and sha256. What is not in here is not in the image,
  * and no tool that is not in here touches it.
  */
 export const lockSchema = z.strictObject({
-  lockVersion: z.literal(1),
+  lockVersion: z.literal(lockVersion),
   /** Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions. */
   request: digest,
   architecture: z.enum(architectures),
@@ -63,9 +66,9 @@ export const lockSchema = z.strictObject({
 })
 export type Lock = z.infer<typeof lockSchema>
 
-export class LockError extends AshlarError<'lock-malformed'> {}
+export class LockError extends AshlarError<'lock-malformed' | 'lock-version'> {}
 
-/** @throws LockError `lock-malformed`, naming every field that is wrong. */
+/** @throws LockError `lock-malformed`, naming every field that is wrong; `lock-version` */
 export function parseLock(text: string, where = 'ashlar.lock'): Lock {
   const hint = 'run ashlar lock to make it anew'
   let value: unknown
@@ -74,10 +77,28 @@ export function parseLock(text: string, where = 'ashlar.lock'): Lock {
   } catch (cause) {
     throw new LockError('lock-malformed', 'the lock is not JSON', { where, hint, cause })
   }
+  requireVersion(value, where)
   const result = lockSchema.safeParse(value)
   if (result.success) return result.data
   const why = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
   throw new LockError('lock-malformed', `the lock is malformed: ${why}`, { where, hint })
+}
+
+/** Told first: of a lock in another form nothing else that could be said is of use. */
+function requireVersion(value: unknown, where: string): void {
+  const { data } = z.object({ lockVersion: z.int() }).safeParse(value)
+  if (data === undefined || data.lockVersion === lockVersion) return
+  const newer = data.lockVersion > lockVersion
+  throw new LockError(
+    'lock-version',
+    `the lock has form ${data.lockVersion}, and this Ashlar reads form ${lockVersion}`,
+    {
+      where,
+      hint: newer
+        ? 'use an Ashlar as new as the one that made it (ashlar --version), or run ashlar lock to make it anew'
+        : 'run ashlar lock to make it anew',
+    },
+  )
 }
 
 /** The text that is kept in git: stable order, one field a line, a newline at the end. */
