@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
@@ -41,6 +41,7 @@ const zodByName: Plugin = {
     })),
 }
 
+const shipped = new Set<string>()
 for (const [name, { entry, packages, bytesMax }] of Object.entries(bundles)) {
   const outfile = `dist/${name}.js`
   const { metafile } = await build({
@@ -63,11 +64,25 @@ for (const [name, { entry, packages, bytesMax }] of Object.entries(bundles)) {
   })
   const bytes = metafile.outputs[outfile]?.bytes ?? Number.POSITIVE_INFINITY
   const used = packagesIn(metafile)
+  for (const one of used) shipped.add(one)
   const strangers = packages === undefined ? [] : used.filter((name) => !packages.includes(name))
   if (strangers.length > 0)
     throw new Error(`${outfile} holds packages that are not allowed in it: ${strangers.join(', ')}`)
   if (bytes > bytesMax) throw new Error(`${outfile} has ${bytes} bytes, and may have ${bytesMax}`)
   process.stdout.write(`${outfile} ${bytes} bytes: ${used.join(', ')}\n`)
+}
+
+// Their licences ask that the notice goes where the code goes.
+const notices = [...shipped].toSorted().map((name) => `== ${name}\n\n${licenceOf(name)}`)
+writeFileSync(join(root, 'dist/licences.txt'), notices.join('\n'))
+
+function licenceOf(name: string): string {
+  const folder = join(root, 'node_modules', name)
+  const file = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file))
+  if (file !== undefined) return readFileSync(join(folder, file), 'utf8')
+  const { license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { license?: string }
+  if (license === undefined) throw new Error(`the package ${name} names no licence`)
+  return `${license}\n`
 }
 
 /** Packages whose code is in the output, by their folder in node_modules. */

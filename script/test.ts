@@ -26,6 +26,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'machines.test.ts': 240,
   'demo.test.ts': 420,
   'readme.test.ts': 240,
+  'pack.test.ts': 60,
 }
 const systemBudgetDefault = 120
 

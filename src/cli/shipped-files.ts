@@ -8,7 +8,10 @@ interface ShippedFile {
   readonly version: string
 }
 
-/** The agent's bundle and the Node binary that a system carries: the ones that this Ashlar came with. */
+/** Where npm puts the Node that our lock file pins. Another one may link against what an image does not have. */
+const pinnedNode = /\/node-linux-(?:x64|arm64)\/bin\/node$/
+
+/** The agent's bundle and the Node binary that a system carries: the ones that this Ashlar came with. @throws CliError `file-missing` */
 export async function shippedFiles(
   sys: Sys,
 ): Promise<{ readonly agent: ShippedFile; readonly node: ShippedFile }> {
@@ -24,6 +27,11 @@ export async function shippedFiles(
       hint: 'run script/bundle',
     })
   }
+  if (!pinnedNode.test(process.execPath))
+    throw new CliError('file-missing', 'Ashlar came without the Node that it puts into systems', {
+      where: process.execPath,
+      hint: 'install it again, with a registry in reach: npm install -g ashlar',
+    })
   return {
     agent: { file: agent, version: ashlarVersion },
     node: { file: process.execPath, version: process.versions.node },
