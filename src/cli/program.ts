@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addAdopt } from './adopt.ts'
 import { addApply } from './apply.ts'
 import { addBuild } from './build.ts'
 import { createRegistrar, type Registrar } from './command.ts'
@@ -26,6 +27,7 @@ import { addWhy } from './why.ts'
 /** In the order of the way through the house; `--help` lists them so. */
 const commands: readonly ((registrar: Registrar) => void)[] = [
   addInit,
+  addAdopt,
   addSchema,
   addKey,
   addLock,

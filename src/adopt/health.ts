@@ -1,0 +1,70 @@
+import type { Finding, HealthCheck } from '../core/index.ts'
+import type { Facts, Socket } from './facts.ts'
+
+export interface HealthPlan {
+  readonly health: readonly HealthCheck[]
+  readonly findings: readonly Finding[]
+}
+
+/** Programs that answer plain HTTP on these ports unless somebody told them otherwise. */
+const webPrograms = new Set(['nginx', 'apache2', 'lighttpd', 'caddy', 'haproxy', 'varnishd'])
+const webPorts = new Set([80, 8000, 8080])
+const within = '30s'
+
+/** Checks of what listens there and comes along. `unitsOf` says whether the image has a unit. */
+export function planHealth(facts: Facts, has: (unit: string) => boolean): HealthPlan {
+  if (!facts.live)
+    return {
+      health: [],
+      findings: [
+        {
+          code: 'health-unknown',
+          message: 'a system that does not run shows no listening service, so no health check is suggested',
+          hint: 'add spec.health in ashlar.yaml: a release without checks is confirmed as soon as it has booted',
+        },
+      ],
+    }
+  const findings: Finding[] = []
+  const checks = new Map<string, HealthCheck>()
+  const hidden = facts.sockets.filter(({ unit, process }) => unit === '' && process === '').length
+  for (const socket of facts.sockets) {
+    const { unit, port, address, process } = socket
+    if (unit === '' || !has(unit)) continue
+    const check = checkOf(socket)
+    if (check === undefined) continue
+    checks.set(check.name, check)
+    findings.push({
+      code: 'health-suggested',
+      message: `${check.name}: ${process} of ${unit} listens on ${address}:${port}`,
+      where: 'spec.health',
+      hint: 'does it show that the system does its work? change it in ashlar.yaml',
+    })
+  }
+  if (hidden > 0)
+    findings.push({
+      code: 'health-unknown',
+      message: `${hidden} listening sockets belong to processes that this user may not see`,
+      hint: 'run it with sudo, or as a user who may use sudo without a password',
+    })
+  const health = [...checks.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return { health, findings: unique(findings) }
+}
+
+/** Only what can be reached from the node itself, under an address that every node has. */
+function checkOf({ address, port, process, unit }: Socket): HealthCheck | undefined {
+  const host = address.replace(/[[\]]|%.*$/g, '')
+  if (!['0.0.0.0', '*', '::', '127.0.0.1', '::1'].includes(host)) return undefined
+  const stem = unit
+    .replace(/\.service$/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  const name = `${stem}-${port}`.slice(0, 63)
+  if (webPrograms.has(process) && webPorts.has(port))
+    return { name, http: `http://localhost${port === 80 ? '' : `:${port}`}/`, within }
+  return { name, tcp: `localhost:${port}`, within }
+}
+
+function unique(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((finding) => [finding.message.split(':')[0], finding])).values()]
+}

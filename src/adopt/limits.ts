@@ -1,0 +1,12 @@
+/** A larger file is data or a program of its own, which belongs into a package; an image in git stays small. */
+export const fileBytesMax = 8 << 20
+/** All carried files together. */
+export const filesBytesMax = 128 << 20
+/** Entries of one area beyond which it is data, not configuration. */
+export const filesMax = 5_000
+/** ssh's own limit for the connection. */
+export const connectSeconds = 20
+/** What a system may tell of itself: a large server has 300,000 files, 100 bytes a line. */
+export const factsBytesMax = 256 << 20
+/** Numbers for system users whose own may be another's in the image; Debian's programs give from 100 upwards and from 999 downwards. */
+export const systemUserFirst = 400

@@ -1,0 +1,119 @@
+/**
+ * Whether a file may hold a secret. The rule is to allow: what is not plain text and not a program is never taken, and
+ * text only where nothing in it looks like one. A false alarm costs a look at a path; a miss puts a key into git.
+ */
+
+const closedNames = [
+  /(?:^|[._-])(?:keys?|keytab|secrets?|tokens?|passw(?:or)?ds?|passwd|passphrase|credentials?|htpasswd|shadow|private|psk)(?:[._-]|$)/i,
+  /\.(?:p12|pfx|jks|keystore|kdbx|ppk|gpg|pgp|ovpn|env|age)$/i,
+  /^\.(?:env|netrc|pgpass|my\.cnf|git-credentials|dockercfg|npmrc|pypirc|s3cfg|boto)/i,
+  /^id_(?:rsa|dsa|ecdsa|ed25519)/,
+]
+const closedFolders =
+  /\/(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|wireguard|ssl\/private|openvpn|ipsec\.d|letsencrypt|strongswan|secrets?|private|credstore(?:\.encrypted)?)\//i
+/** Where passwords are spoken of by the format, and none is ever written. */
+const openPlaces = /^\/etc\/(?:pam\.d\/|nsswitch\.conf$)/
+
+/** A name that speaks of a secret; undefined for any other. */
+export function secretName(path: string): string | undefined {
+  if (openPlaces.test(path)) return undefined
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  if (closedNames.some((pattern) => pattern.test(name))) return 'its name speaks of a secret'
+  return closedFolders.test(path) ? 'it lies in a folder for secrets' : undefined
+}
+
+export type Content = 'text' | 'program' | 'opaque'
+
+export function contentOf(bytes: Uint8Array): Content {
+  if (bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46) return 'program'
+  // A compressed or encoded file hides what is in it.
+  for (const byte of bytes)
+    if (byte < 0x20 && !(byte >= 0x07 && byte <= 0x0d) && byte !== 0x1b) return 'opaque'
+  return 'text'
+}
+
+/** What in a file looks like a secret; never the secret. */
+export function secretContent(path: string, bytes: Uint8Array, content: Content): string | undefined {
+  const text = Buffer.from(bytes).toString('latin1')
+  if (content === 'program')
+    // Programs that read keys have the bare header among their words.
+    return /-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----\s+[A-Za-z0-9+/=:,\s-]{64,}/.test(text)
+      ? 'a private key'
+      : undefined
+  const marked = marks.find(([pattern]) => pattern.test(text))
+  if (marked !== undefined) return marked[1]
+  if (openPlaces.test(path)) return undefined
+  const rest = text.replace(publicParts, '')
+  for (const line of rest.split('\n')) {
+    const found = secretLine(line)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const marks: readonly (readonly [RegExp, string])[] = [
+  [/PRIVATE KEY/, 'a private key'],
+  [/PuTTY-User-Key-File|AGE-SECRET-KEY-|-----BEGIN OpenVPN Static key/, 'a private key'],
+  [/\$(?:1|5|6|7|y|gy|2[aby]|apr1|argon2[a-z]*)\$[./A-Za-z0-9=,+$]{12,}/, 'a password hash'],
+  [/\{(?:SSHA|SHA|MD5|SMD5|CRYPT|PBKDF2)[0-9]*\}\S{12,}/, 'a password hash'],
+  [
+    /\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|glpat-|xox[abprs]-|sk_live_|AIza[0-9A-Za-z_-]{30}|eyJ[A-Za-z0-9_-]{10,}\.eyJ)/,
+    'an access token',
+  ],
+]
+
+/** What is public by its nature and looks random all the same. */
+const publicParts =
+  /-----BEGIN (CERTIFICATE|PUBLIC KEY|X509 CRL|DH PARAMETERS|PGP PUBLIC KEY BLOCK)-----[\s\S]*?-----END \1-----|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA[A-Za-z0-9+/=]+/g
+
+const words =
+  'pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|preshared[_-]?key|encryption[_-]?key|psk|credentials?|community'
+const assignment = new RegExp(
+  `(?:${words})[a-z0-9_-]*["']?[ \\t]*(?:=>|:=|[:=])[ \\t]*["']?([^\\s"',;]+)`,
+  'gi',
+)
+const statement = new RegExp(
+  `^\\s*(?:\\S+\\s+)?(?:requirepass|masterauth|authtok|rocommunity6?|rwcommunity6?|${words})[ \\t]+["']?([^\\s"';]+)["']?;?\\s*$`,
+  'i',
+)
+const inAddress = /:\/\/[^/\s:@'"]*:([^/\s@'"]+)@/g
+const inHeader = /authorization["']?\s*[:=]?\s*["']?\s*(?:bearer|basic|token)\s+([^\s"']+)/gi
+
+function secretLine(line: string): string | undefined {
+  const comment = /^\s*(?:#|;|\/\/|--|\*)/.test(line)
+  // In a comment a sentence may go on after the word.
+  for (const match of line.matchAll(assignment))
+    if (
+      !harmless(match[1] ?? '') &&
+      !(comment && /\S\s+\S/.test(line.slice(match.index + match[0].length - 1)))
+    )
+      return 'a password or token'
+  const value = comment ? undefined : statement.exec(line)?.[1]
+  if (value !== undefined && !harmless(value)) return 'a password or token'
+  for (const pattern of [inAddress, inHeader])
+    for (const match of line.matchAll(pattern))
+      if (!harmless(match[1] ?? '')) return 'credentials in an address or header'
+  for (const [word] of line.matchAll(/[A-Za-z0-9+/_=-]{24,}/g))
+    if (isRandom(word)) return 'a long random word'
+  return undefined
+}
+
+const harmlessWords =
+  /^(?:yes|no|on|off|true|false|none|null|nil|undefined|required|requisite|sufficient|optional|include|prompt|ask|plain|md5|sha\d*|scram-sha-256|crypt|x+|\*+|!+|\.\.\.|0|1)$/i
+
+/** A variable, a file that holds it, or a switch. */
+function harmless(value: string): boolean {
+  return value.length < 2 || /^[$%<{(@/~]/.test(value) || harmlessWords.test(value)
+}
+
+/** Long hexadecimal, or letters of both cases and digits in a colourful row; not a path. */
+function isRandom(word: string): boolean {
+  if (/^[0-9a-f]{32,}$/i.test(word)) return /\d/.test(word) && /[a-f]/i.test(word)
+  if (word.includes('/') && !word.endsWith('=')) return false
+  if (!/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false
+  const classes = [...word].map((c) =>
+    /[a-z]/.test(c) ? 'a' : /[A-Z]/.test(c) ? 'A' : /\d/.test(c) ? '1' : '-',
+  )
+  const changes = classes.filter((one, index) => index > 0 && one !== classes[index - 1]).length
+  return changes >= word.length / 4
+}
