@@ -1,8 +1,17 @@
 import { join } from 'node:path'
+import { AshlarError, type LockedPackage } from '../core/index.ts'
 import type { ExecResult, Sys } from '../sys/index.ts'
+import { type ArchiveFault, archiveFault, silentFault } from './archive-fault.ts'
 import type { Archive } from './archive-index.ts'
 import { BuildError } from './errors.ts'
-import { downloadTimeoutMs, solveTimeoutMs, updateTimeoutMs } from './limits.ts'
+import {
+  archiveAttemptsMax,
+  archiveRetryDelayMs,
+  archiveRetryWindowMs,
+  downloadTimeoutMs,
+  solveTimeoutMs,
+  updateTimeoutMs,
+} from './limits.ts'
 import { type Mirrors, pocketsOf } from './mirrors.ts'
 
 export interface AptOptions {
@@ -16,6 +25,10 @@ export interface AptOptions {
   readonly keyring: string
   /** Lines of `sources.list`; default: every pocket of the suite. */
   readonly sources?: readonly string[]
+  /** Default: {@link archiveAttemptsMax}. */
+  readonly attemptsMax?: number
+  /** Told why another attempt is made. */
+  readonly note: (text: string) => void
 }
 
 /** Where apt put the indexes of one pocket. */
@@ -55,10 +68,9 @@ export class Apt {
     return apt
   }
 
-  /** Fetches the indexes of every source. @throws BuildError `archive-unreachable`, `archive-key-unknown`, `archive-invalid` */
+  /** Fetches the indexes of every source. @throws BuildError `archive-…`, `clock-behind`, `disk-full` */
   async update(): Promise<void> {
-    const { exitCode, stderr } = await this.#run('apt-get', ['update', '-qq'], updateTimeoutMs)
-    if (exitCode !== 0) throw updateError(stderr)
+    await this.#persist('the indexes', ['apt-get', 'update', '-qq'], updateTimeoutMs)
   }
 
   /** What must be installed, beside nothing, so that `roots` can be; else what apt says against it. */
@@ -71,25 +83,50 @@ export class Apt {
     return { is: 'refused', output: `${text}\n${stderr}` }
   }
 
-  /** Fetches one file of an archive. Nothing is checked here. @throws BuildError `archive-unreachable` */
-  async download(archive: Archive, path: string, target: string): Promise<void> {
+  /** Fetches one file of an archive, and goes on with what an earlier attempt left in `target`. Nothing is checked here. @throws BuildError as {@link Apt.update} */
+  async download(
+    { archive, path, sizeBytes }: Pick<LockedPackage, 'archive' | 'path' | 'sizeBytes'>,
+    target: string,
+  ): Promise<void> {
     const uri = `${this.#options.mirrors[archive].replace(/\/+$/, '')}/${path.split('/').map(encodeURIComponent).join('/')}`
-    const { exitCode, stderr } = await this.#run(
-      '/usr/lib/apt/apt-helper',
-      ['download-file', '-qq', uri, target],
-      downloadTimeoutMs,
-    )
-    if (exitCode === 0) return
-    throw new BuildError('archive-unreachable', `cannot fetch ${path}: ${firstError(stderr)}`, {
-      where: path,
-      hint: 'check the network and try again; a version that the archive dropped needs a new ashlar lock',
-    })
+    const command = ['/usr/lib/apt/apt-helper', 'download-file', '-qq', uri, target] as const
+    await this.#persist(uri, command, downloadTimeoutMs(sizeBytes))
   }
 
-  // env(1) adds to the caller's environment, so that a proxy that is named there is used.
+  /** Tries again where the fault may pass: networks hiccup, and a mirror changes while it is read. */
+  async #persist(what: string, command: readonly [string, ...string[]], timeoutMs: number): Promise<void> {
+    const { note, attemptsMax = archiveAttemptsMax } = this.#options
+    const { clock } = this.#options.sys
+    const startedMs = clock.monotonicMs()
+    for (let attempt = 1; ; attempt++) {
+      const fault = await this.#attempt(what, command, timeoutMs)
+      if (fault === undefined) return
+      const late = clock.monotonicMs() - startedMs > archiveRetryWindowMs
+      if (!fault.passing || late || attempt >= attemptsMax) throw fault.error
+      note(`${fault.error.message}; attempt ${attempt + 1} of ${attemptsMax} follows`)
+      await clock.sleep(archiveRetryDelayMs * 4 ** (attempt - 1))
+    }
+  }
+
+  async #attempt(
+    what: string,
+    [program, ...args]: readonly [string, ...string[]],
+    timeoutMs: number,
+  ): Promise<ArchiveFault | undefined> {
+    try {
+      const { exitCode, stderr } = await this.#run(program, args, timeoutMs)
+      return exitCode === 0 ? undefined : archiveFault(stderr)
+    } catch (error) {
+      if (error instanceof AshlarError && error.code === 'timed-out') return silentFault(what)
+      throw error
+    }
+  }
+
+  // env(1) adds to the caller's environment, so that a proxy that is named there is used. However this process ends, apt does.
   #run(program: string, args: readonly string[], timeoutMs: number): Promise<ExecResult> {
     const config = `APT_CONFIG=${join(this.#options.folder, 'apt.conf')}`
-    return this.#options.sys.exec.run('env', [config, 'LC_ALL=C.UTF-8', program, ...args], { timeoutMs })
+    const command = ['--pdeathsig', 'KILL', '--', 'env', config, 'LC_ALL=C.UTF-8', program, ...args]
+    return this.#options.sys.exec.run('setpriv', command, { timeoutMs })
   }
 
   async #prepare(): Promise<void> {
@@ -173,6 +210,8 @@ export function aptConfiguration(folder: string, architecture: string, hostAcqui
     'APT::Sandbox::User': 'root',
     // A lock must not hang on which apt the host has: apt 3 brings another solver.
     'APT::Solver': 'internal',
+    // Retries are made here, where they can be told.
+    'Acquire::Retries': '0',
     // Without it apt goes on with old or missing indexes and exit code 0.
     'APT::Update::Error-Mode': 'any',
     'Acquire::Languages': 'none',
@@ -194,39 +233,4 @@ export function parseSimulation(text: string): readonly Solved[] {
       architecture,
     }),
   )
-}
-
-function updateError(stderr: string): BuildError {
-  if (/NO_PUBKEY|is not signed|couldn't be verified|invalid: BADSIG/i.test(stderr))
-    return new BuildError(
-      'archive-key-unknown',
-      `the archive is signed by none of the known keys: ${firstError(stderr)}`,
-      {
-        where: archiveIn(stderr),
-        hint: 'apt-get install debian-archive-keyring, or name mirrors of Debian in spec.base.mirrors',
-      },
-    )
-  if (/Hash Sum mismatch|File has unexpected size|Clearsigned file/i.test(stderr))
-    return new BuildError(
-      'archive-invalid',
-      `the archive contradicts its own signature: ${firstError(stderr)}`,
-      {
-        where: archiveIn(stderr),
-        hint: 'the mirror may be in the middle of an update: try again in some minutes',
-      },
-    )
-  return new BuildError('archive-unreachable', `cannot read the archive: ${firstError(stderr)}`, {
-    where: archiveIn(stderr),
-    hint: 'check the network and the mirrors, then try again',
-  })
-}
-
-/** The address that apt complains of, where it names one. */
-function archiveIn(stderr: string): string | undefined {
-  return /https?:\/\/[^\s'"]+/.exec(firstError(stderr))?.[0]
-}
-
-function firstError(stderr: string): string {
-  const lines = stderr.split('\n').filter((line) => /^[EW]:/.test(line))
-  return (lines[0] ?? stderr.trim().split('\n').at(-1) ?? '').replace(/^[EW]: */, '')
 }

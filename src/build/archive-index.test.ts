@@ -152,7 +152,8 @@ describe('signatures', () => {
   test.each([
     ['no signature at all', '', 'archive-key-unknown'],
     ['only a missing key', missing, 'archive-key-unknown'],
-    ['only an expired key', expired, 'archive-key-unknown'],
+    ['only an expired key', expired, 'archive-key-expired'],
+    ['only a revoked key', good('E').replace('GOODSIG', 'REVKEYSIG'), 'archive-key-revoked'],
     ['one bad signature beside a good one', good('A') + bad, 'archive-invalid'],
   ])('%s is refused', (_, status, code) => {
     expect(codeOf(() => judgeStatus(status, 'InRelease'))).toBe(code)

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { AshlarError, digestHex, type LockedPackage, type Progress } from '../core/index.ts'
-import { type BlobReader, type BlobWriter, verifying } from '../oci/index.ts'
+import { type BlobReader, type BlobWriter, isAlive, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import type { Apt } from './apt.ts'
 import { readDebianPackage } from './debian-package.ts'
 import { BuildError } from './errors.ts'
-import { downloadsMax } from './limits.ts'
+import { downloadsMax, mismatchesMax } from './limits.ts'
 import { eachOf } from './pool.ts'
 
 export interface FetchOptions {
@@ -15,6 +15,7 @@ export interface FetchOptions {
   /** Where a file lies until it was checked. */
   readonly folder: string
   readonly progress: Progress
+  readonly note: (text: string) => void
 }
 
 /** Brings every package into the store that is not there yet. @throws BuildError `hash-mismatch`, `archive-unreachable`, `archive-hostile` */
@@ -27,7 +28,7 @@ export async function fetchPackages(
   let done = 0
   const step = { step: 'fetch packages', total, unit: 'bytes' } as const
   options.progress({ ...step, done })
-  await options.sys.disk.mkdir(options.folder, { recursive: true })
+  await takeOver(missing, options)
   await eachOf(missing, downloadsMax, async (wanted) => {
     await fetchPackage(wanted, options)
     done += wanted.sizeBytes
@@ -60,24 +61,44 @@ export async function holdsWhole(
   }
 }
 
+/** What a killed lock had fetched of a package that is still wanted is gone on with; the rest of it is removed. */
+async function takeOver(
+  missing: readonly LockedPackage[],
+  { sys, folder }: Pick<FetchOptions, 'sys' | 'folder'>,
+): Promise<void> {
+  const wanted = new Set(missing.map(({ digest }) => `${digestHex(digest)}.deb`))
+  await sys.disk.mkdir(folder, { recursive: true })
+  for (const file of await sys.disk.readdir(folder)) {
+    const [, pid, name = ''] = /^(\d+)\.(.*)$/.exec(file) ?? []
+    if (pid !== undefined && Number(pid) !== process.pid && isAlive(sys, Number(pid))) continue
+    if (wanted.has(name)) await sys.disk.rename(join(folder, file), join(folder, `${process.pid}.${name}`))
+    else await sys.disk.rm(join(folder, file), { recursive: true })
+  }
+}
+
+/** What arrived stays where a mirror fails, for the next attempt; what is wrong goes. */
 async function fetchPackage(wanted: LockedPackage, options: FetchOptions): Promise<void> {
-  const { sys, apt, blobs, folder } = options
-  const file = join(folder, `${digestHex(wanted.digest)}.deb`)
+  const { name, version, digest, path } = wanted
+  const file = join(options.folder, `${process.pid}.${digestHex(digest)}.deb`)
+  for (let attempt = 1; ; attempt++) {
+    await options.apt.download(wanted, file)
+    try {
+      return await takeIn(wanted, options, file)
+    } catch (cause) {
+      if (!(cause instanceof AshlarError) || !/^(?:digest|size)-mismatch$/.test(cause.code)) throw cause
+      const what = `${name} ${version} is not what the archive's index says`
+      const hint = 'the mirror holds a broken file: try another mirror (spec.base.mirrors)'
+      if (attempt === mismatchesMax) throw new BuildError('hash-mismatch', what, { where: path, hint, cause })
+      // A proxy may have spoilt it, or it changed on the mirror while it was fetched in pieces.
+      options.note(`${what}; it is fetched once more`)
+    }
+  }
+}
+
+async function takeIn(wanted: LockedPackage, { sys, blobs }: FetchOptions, file: string): Promise<void> {
   try {
-    await apt.download(wanted.archive, wanted.path, file)
     // Judged when its digest is known to be right, before it is stored: what a store has was judged.
     await storeFile(sys, blobs, wanted, file, () => readDebianPackage(sys, file, wanted))
-  } catch (cause) {
-    if (!(cause instanceof AshlarError) || !/^(?:digest|size)-mismatch$/.test(cause.code)) throw cause
-    throw new BuildError(
-      'hash-mismatch',
-      `${wanted.name} ${wanted.version} is not what the archive's index says`,
-      {
-        where: wanted.path,
-        hint: 'the mirror holds a broken file: try another mirror (spec.base.mirrors)',
-        cause,
-      },
-    )
   } finally {
     await sys.disk.rm(file, { force: true })
   }

@@ -1,9 +1,16 @@
 /** Packages that are fetched at once: more only quarrel about one mirror's bandwidth. */
 export const downloadsMax = 4
-/** One package from a slow mirror: 100 MB at 100 kB/s is 17 minutes. */
-export const downloadTimeoutMs = 20 * 60_000
+/** One package: as long as its bytes take at a pace below which a mirror is as good as none, and time to begin. */
+export const downloadTimeoutMs = (sizeBytes: number): number => 60_000 + sizeBytes / 20
 /** The archive's indexes, about 10 MB. */
-export const updateTimeoutMs = 10 * 60_000
+export const updateTimeoutMs = 5 * 60_000
+/** Attempts to reach an archive, and milliseconds before the second; before each further one four times as many. */
+export const archiveAttemptsMax = 3
+export const archiveRetryDelayMs = 1_000
+/** Attempts that took longer than this together are not followed by another: somebody waits. */
+export const archiveRetryWindowMs = 2 * 60_000
+/** Times that one package may arrive with other bytes than its index names. */
+export const mismatchesMax = 2
 /** One run of apt's solver takes half a second. */
 export const solveTimeoutMs = 2 * 60_000
 /** What one package may hold. Debian's largest are far below; deb(5) itself ends at 8 GiB a file. */

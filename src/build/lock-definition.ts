@@ -52,19 +52,14 @@ interface ReadPockets extends Pick<Lock, 'pockets' | 'epochSeconds'> {
 
 /** Checks each pocket's signature, and its index of packages against what was signed. */
 async function readPockets(
-  { sys, stateFolder, keyring = debianKeyring }: LockOptions,
+  { sys, keyring = debianKeyring }: LockOptions,
   files: readonly PocketFiles[],
 ): Promise<ReadPockets> {
   const catalogue = new Catalogue()
   const pockets: Lock['pockets'] = []
   let epochSeconds = 0
   for (const { name, archive, inRelease, packages, packagesPath } of files) {
-    const { text, signers } = await readSigned(
-      sys,
-      inRelease,
-      keyring,
-      join(stateFolder, 'apt', `${name}.signed`),
-    )
+    const { text, signers } = await readSigned(sys, inRelease, keyring)
     const release = parseRelease(text, name)
     const index = packages === undefined ? Buffer.alloc(0) : await sys.disk.readFile(packages)
     if (release.files.get(packagesPath)?.digest !== digestOf(index))

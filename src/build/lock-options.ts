@@ -30,22 +30,25 @@ export interface LockOptions {
   readonly agent: InputFile
   readonly keyring?: string
   readonly progress: Progress
+  /** Told in one line why something is tried again. */
+  readonly note?: (text: string) => void
 }
 
 /** The apt of a definition's archives. */
 export async function aptOptionsOf(
-  { sys, stateFolder, keyring = debianKeyring }: LockOptions,
+  { sys, stateFolder, keyring = debianKeyring, note = () => undefined }: LockOptions,
   { spec }: Definition,
 ): Promise<AptOptions> {
   const mirrors = await findMirrors(sys, spec.base)
   const sources = { suite: spec.base.debian, architecture: spec.arch, mirrors, keyring }
   // One folder for each set of sources: apt takes indexes of other sources for its own.
   const name = digestOf(JSON.stringify([spec.base.debian, spec.arch, mirrors])).slice(7, 23)
-  return { sys, ...sources, folder: join(stateFolder, 'apt', name) }
+  return { sys, ...sources, note, folder: join(stateFolder, 'apt', name) }
 }
 
-export function fetchOptionsOf({ sys, store, stateFolder, progress }: LockOptions, apt: Apt): FetchOptions {
-  return { sys, apt, blobs: store, folder: join(stateFolder, 'downloads'), progress }
+export function fetchOptionsOf(options: LockOptions, apt: Apt): FetchOptions {
+  const { sys, store, stateFolder, progress, note = () => undefined } = options
+  return { sys, apt, blobs: store, folder: join(stateFolder, 'downloads'), progress, note }
 }
 
 /** A file of this machine as an input: read once for its digest, and stored where the store has no whole copy. */

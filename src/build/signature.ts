@@ -1,4 +1,5 @@
 import type { Sys } from '../sys/index.ts'
+import { archiveFault } from './archive-fault.ts'
 import { BuildError } from './errors.ts'
 
 /** The part of an `InRelease` file that is signed, and by whom. */
@@ -10,23 +11,13 @@ export interface SignedText {
 
 /**
  * Checks a clear-signed file with gpgv. Only what gpgv itself hands out is returned: text before or after the signed
- * part is nobody's. @throws BuildError `archive-key-unknown`, `archive-invalid`
+ * part is nobody's. @throws BuildError `archive-key-…`, `archive-invalid`
  */
-export async function readSigned(
-  sys: Sys,
-  file: string,
-  keyring: string,
-  scratch: string,
-): Promise<SignedText> {
-  await sys.disk.rm(scratch, { force: true })
-  const { stdout } = await sys.exec.run('gpgv', [
-    ...['--keyring', keyring, '--status-fd', '1', '--output', scratch],
-    file,
-  ])
-  const signers = judgeStatus(new TextDecoder().decode(stdout), file)
-  const text = await sys.disk.readFile(scratch, 'utf8')
-  await sys.disk.rm(scratch)
-  return { text, signers }
+export async function readSigned(sys: Sys, file: string, keyring: string): Promise<SignedText> {
+  const args = ['--keyring', keyring, '--status-fd', '2', '--output', '-', file]
+  const { stdout, stderr } = await sys.exec.run('gpgv', args)
+  const signers = judgeStatus(stderr, file)
+  return { text: new TextDecoder().decode(stdout), signers }
 }
 
 /**
@@ -40,10 +31,13 @@ export function judgeStatus(status: string, where: string): readonly string[] {
   // A key that has expired or was revoked also gives VALIDSIG, but not GOODSIG.
   const good = signatures.filter((lines) => lines.includes('[GNUPG:] GOODSIG '))
   const signers = good.flatMap((lines) => /VALIDSIG .*\b([0-9A-F]{40})$/m.exec(lines)?.[1] ?? [])
-  if (signers.length === 0)
-    throw new BuildError('archive-key-unknown', 'the archive index is signed by no key of the keyring', {
-      where,
-      hint: 'install debian-archive-keyring',
-    })
+  if (signers.length === 0) throw noSigner(status, where)
   return [...new Set(signers)].toSorted()
+}
+
+/** In words that {@link archiveFault} knows: apt may have been content with what gpgv here is not. */
+function noSigner(status: string, where: string): BuildError {
+  const why = /(?:EXPKEYSIG|EXPSIG|REVKEYSIG|NO_PUBKEY) .*/.exec(status)?.[0] ?? `${where} is not signed`
+  const { error } = archiveFault(`E: ${why}`)
+  return new BuildError(error.code, error.message, { where, hint: error.hint })
 }

@@ -93,6 +93,7 @@ const exitCodes = [
     meaning: 'a server, archive, port or program cannot be had',
     codes: [
       ...['registry-unreachable', 'server-unreachable', 'archive-unreachable', 'connection-failed'],
+      ...['archive-busy', 'archive-incomplete'],
       ...['program-missing', 'address-in-use', 'address-unavailable', 'database-in-use'],
     ],
   },

@@ -16,7 +16,7 @@ export function addLock({ command, act }: Registrar): void {
       'leave ashlar.lock as it is, and fetch what it names and the store lacks or holds damaged',
     )
     .action(
-      act<{ keep?: true }>(async ({ sys, folders, progress }, [folder = '.'], { keep }) => {
+      act<{ keep?: true }>(async ({ sys, folders, progress, terminal }, [folder = '.'], { keep }) => {
         const options = {
           sys,
           folder: resolve(folder),
@@ -24,6 +24,7 @@ export function addLock({ command, act }: Registrar): void {
           stateFolder: join(folders.cache, 'lock'),
           ...(await shippedFiles(sys)),
           progress,
+          note: terminal.note,
         }
         const lock = keep ? await fetchLocked(options) : (await lockDefinition(options)).lock
         const summary = {

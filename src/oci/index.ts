@@ -30,6 +30,7 @@ export {
   subjectOf,
 } from './manifest.ts'
 export { fetchAgain, setAside } from './mend-store.ts'
+export { isAlive } from './process-alive.ts'
 export { attachBundle, bundlesOf } from './referrers.ts'
 export type { RemoteOptions } from './registry-http.ts'
 export { type OciDisk, type OciRelease, type ReleaseFiles, readRelease, readReleaseFiles } from './release.ts'
