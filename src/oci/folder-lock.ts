@@ -35,15 +35,15 @@ async function takeLock(sys: Sys, path: string): Promise<void> {
 /** The lock appears with its holder's process number inside, in one step. */
 async function tryLock(sys: Sys, path: string): Promise<boolean> {
   const own = `${path}.${process.pid}.${Buffer.from(sys.random.bytes(8)).toString('hex')}`
-  await sys.disk.writeFile(own, String(process.pid))
   try {
+    await sys.disk.writeFile(own, String(process.pid))
     await sys.disk.link(own, path)
     return true
   } catch (error) {
     if (isNodeError(error, 'EEXIST')) return false
     throw error
   } finally {
-    await sys.disk.unlink(own)
+    await sys.disk.rm(own, { force: true })
   }
 }
 

@@ -34,7 +34,7 @@ export function blobPath(paths: StorePaths, digest: Digest): string {
 export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBlob> {
   const id = Buffer.from(sys.random.bytes(16)).toString('hex')
   const temporary = join(paths.incoming, `${process.pid}.${id}`)
-  await sys.disk.writeFile(temporary, '', { flag: 'wx', mode: 0o644 })
+  await orDiskFull(temporary, () => sys.disk.writeFile(temporary, '', { flag: 'wx', mode: 0o644 }))
   const hash = createHash('sha256')
   let sizeBytes = 0
   let state: 'open' | 'appending' | 'ended' = 'open'
@@ -70,20 +70,22 @@ export async function beginBlob(sys: Sys, paths: StorePaths): Promise<IncomingBl
     async commit(expected = {}) {
       move('open', 'ended')
       const actual = { digest: digestFromHex(hash.digest('hex')), sizeBytes }
+      const path = blobPath(paths, actual.digest)
       try {
         expectContent(actual, expected, temporary)
-        await withFile(sys, temporary, async (file) => {
-          // A write that failed in the middle may have left bytes that were never counted.
-          await file.truncate(sizeBytes)
-          await file.sync()
+        await orDiskFull(temporary, async () => {
+          await withFile(sys, temporary, async (file) => {
+            // A write that failed in the middle may have left bytes that were never counted.
+            await file.truncate(sizeBytes)
+            await file.sync()
+          })
+          // A blob that is there already is replaced: the same content, and whole again should the old file have rotted.
+          await sys.disk.rename(temporary, path)
         })
       } catch (error) {
         await discard()
         throw error
       }
-      const path = blobPath(paths, actual.digest)
-      // A blob that is there already is replaced: the same content, and whole again should the old file have rotted.
-      await sys.disk.rename(temporary, path)
       await sys.disk.syncFolder(dirname(path))
       return actual
     },
@@ -102,14 +104,21 @@ async function withFile(sys: Sys, path: string, work: (file: FileHandle) => Prom
 
 /** At a stated place, so that what a failed write left behind is written over. */
 async function writeWhole(file: FileHandle, at: number, chunk: Uint8Array, where: string): Promise<void> {
-  try {
+  await orDiskFull(where, async () => {
     for (let done = 0; done < chunk.length; ) {
       const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at + done)
       done += bytesWritten
     }
+  })
+}
+
+/** @throws OciError `disk-full` */
+export async function orDiskFull<T>(where: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch (cause) {
     if (!isNodeError(cause, 'ENOSPC') && !isNodeError(cause, 'EDQUOT')) throw cause
-    throw new OciError('disk-full', 'there is no space left for the blob', {
+    throw new OciError('disk-full', 'there is no space left in the store', {
       where,
       cause,
       hint: `make room, see df -h ${dirname(where)}`,

@@ -4,7 +4,7 @@ import type { Sys } from '../sys/index.ts'
 import type { ContentStore } from './content-store.ts'
 import { OciError } from './errors.ts'
 import { withFolderLock } from './folder-lock.ts'
-import { isNodeError } from './incoming-blob.ts'
+import { isNodeError, orDiskFull } from './incoming-blob.ts'
 import { manifestBytesMax } from './limits.ts'
 import {
   annotationsOf,
@@ -129,13 +129,15 @@ async function readLayout(sys: Sys, folder: string): Promise<Index> {
 
 async function changeLayout(sys: Sys, folder: string, change: (index: Index) => Index): Promise<void> {
   const { disk } = sys
-  await disk.mkdir(folder, { recursive: true })
-  await withFolderLock(sys, folder, async () => {
-    await disk.symlink('../../blobs', join(folder, 'blobs')).catch((error: unknown) => {
-      if (!isNodeError(error, 'EEXIST')) throw error
+  await orDiskFull(folder, async () => {
+    await disk.mkdir(folder, { recursive: true })
+    await withFolderLock(sys, folder, async () => {
+      await disk.symlink('../../blobs', join(folder, 'blobs')).catch((error: unknown) => {
+        if (!isNodeError(error, 'EEXIST')) throw error
+      })
+      await disk.writeDurably(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+      await disk.writeDurably(join(folder, 'index.json'), printIndex(change(await readLayout(sys, folder))))
     })
-    await disk.writeDurably(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-    await disk.writeDurably(join(folder, 'index.json'), printIndex(change(await readLayout(sys, folder))))
   })
 }
 

@@ -32,7 +32,7 @@ export interface RegistryHttp {
   readonly host: string
   /** `https://host:port` */
   readonly origin: string
-  /** An answer with one of the `expected` statuses. @throws OciError `registry-unreachable`, `unauthorized`, `denied`, `tag-immutable`, `registry-failed` */
+  /** An answer with one of the `expected` statuses. @throws OciError `registry-unreachable`, `unauthorized`, `denied`, `tag-immutable`, `disk-full`, `registry-failed` */
   send(request: RegistryRequest, expected: readonly number[]): Promise<HttpResponse>
   /** Reads what is left of an answer, so that the connection can be used again. */
   finish(response: HttpResponse): Promise<void>
@@ -117,6 +117,11 @@ async function refusal(response: HttpResponse, request: RegistryRequest, url: UR
     return new OciError('denied', message(`${url.host} does not allow it`), {
       where,
       hint: 'ask an operator of the registry for the right',
+    })
+  if (response.status === 507)
+    return new OciError('disk-full', message(`the disk of ${url.host} is full`), {
+      where,
+      hint: 'have its operator make space, then run the command again: what has arrived stays',
     })
   if (response.status >= 500 || response.status === 429)
     return new OciError(

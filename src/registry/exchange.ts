@@ -5,6 +5,7 @@ import { type Digest, isDigest } from '../core/index.ts'
 import type { ContentStore } from '../oci/index.ts'
 import type { Clock } from '../sys/index.ts'
 import { RegistryError } from './errors.ts'
+import { drainedBytesMax } from './limits.ts'
 import type { RegistryIndex } from './ports.ts'
 import type { TagRule } from './tag-rule.ts'
 
@@ -59,6 +60,23 @@ export function requireRight(exchange: Exchange, action: 'pull' | 'push', reposi
 export function digestParameter(text: string | null): Digest {
   if (text !== null && isDigest(text)) return text
   throw new RegistryError('digest-invalid', `not a sha256 digest: ${JSON.stringify(text)}`)
+}
+
+/**
+ * The body of a request. Whoever stops reading does not close the connection by that, as reading the request itself
+ * would: a client that is still sending must hear why it was refused.
+ */
+export function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  return request.iterator({ destroyOnReturn: false })
+}
+
+/** Takes what a refused client still sends off the line, so that it comes to read the answer; not without end. */
+export function drain(request: IncomingMessage): void {
+  let left = drainedBytesMax
+  request.on('data', (chunk: Uint8Array) => {
+    left -= chunk.length
+    if (left < 0) request.destroy()
+  })
 }
 
 export function answer(

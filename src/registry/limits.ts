@@ -13,3 +13,5 @@ export const tagsPageMax = 1_000
 export const tagsPerPushMax = 16
 /** Characters of a request's path and query: name, digest and two parameters need 600. */
 export const urlLengthMax = 4_096
+/** Bytes of a refused upload that are still taken off the line: more than lies in the buffers on the way. */
+export const drainedBytesMax = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ import {
   subjectOf,
 } from '../oci/index.ts'
 import { RegistryError } from './errors.ts'
-import { answer, type Exchange, requireRight } from './exchange.ts'
+import { answer, bodyOf, type Exchange, requireRight } from './exchange.ts'
 import { tagsPerPushMax } from './limits.ts'
 import type { ManifestRecord, PutAnswer, Requirements } from './ports.ts'
 import { isWriteOnce } from './tag-rule.ts'
@@ -65,7 +65,7 @@ async function readStored(store: ContentStore, record: ManifestRecord): Promise<
 
 async function putManifest(exchange: Exchange, repository: string, of: string): Promise<void> {
   const { parts, request, principal } = exchange
-  const bytes = await collect(request, manifestBytesMax)
+  const bytes = await collect(bodyOf(request), manifestBytesMax)
   const digest = digestOf(bytes)
   const tags = tagsOf(exchange, of, digest)
   const parsed = parseAnyManifest(bytes, declaredType(request.headers['content-type']))

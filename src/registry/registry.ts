@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveBlob } from './blobs.ts'
 import { isOwnFault, RegistryError, toHttp } from './errors.ts'
-import { answer, type Exchange, type RegistryParts } from './exchange.ts'
+import { answer, drain, type Exchange, type RegistryParts } from './exchange.ts'
 import { listReferrers, listTags } from './listings.ts'
 import { serveManifest } from './manifests.ts'
 import { parseRoute, type Route } from './routes.ts'
@@ -20,7 +20,10 @@ export function createRegistry(
       if (isOwnFault(error)) parts.onError(error)
       // An answer that has begun cannot be taken back: the client must see that it is cut.
       if (response.headersSent) response.destroy()
-      else sendError(response, error)
+      else {
+        sendError(response, error)
+        if (!request.readableEnded) drain(request)
+      }
     })
   }
 }

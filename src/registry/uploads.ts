@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { type Digest, isDigest, isRepository } from '../core/index.ts'
+import { AshlarError, type Digest, isDigest, isRepository } from '../core/index.ts'
 import type { IncomingBlob } from '../oci/index.ts'
 import { RegistryError } from './errors.ts'
-import { answer, digestParameter, type Exchange, requireRight } from './exchange.ts'
+import { answer, bodyOf, digestParameter, type Exchange, requireRight } from './exchange.ts'
 import { blobBytesMax, uploadIdleMs, uploadsMax } from './limits.ts'
 
 interface Upload {
@@ -45,7 +45,7 @@ export async function continueUpload(
     case 'GET':
       return answer(exchange, 204, progressHeaders(repository, id, blob.sizeBytes))
     case 'PATCH':
-      await whileBusy(exchange, upload, () => receive(exchange, upload))
+      await whileBusy(exchange, upload, () => receive(exchange, uploads, upload))
       return answer(exchange, 202, progressHeaders(repository, id, blob.sizeBytes))
     case 'PUT':
       return finishUpload(exchange, uploads, upload, digestParameter(exchange.query.get('digest')))
@@ -102,7 +102,7 @@ async function finishUpload(
 ): Promise<void> {
   const { repository, blob } = upload
   const { sizeBytes } = await whileBusy(exchange, upload, async () => {
-    await receive(exchange, upload)
+    await receive(exchange, uploads, upload)
     // From here on the upload is over, well or not: a digest that does not fit drops what was received.
     uploads.delete(blob.id)
     return blob.commit({ digest })
@@ -123,10 +123,22 @@ async function whileBusy<T>(exchange: Exchange, upload: Upload, work: () => Prom
   }
 }
 
-/** Takes a request's body. What arrived before the client was cut off stays: it asks how far it came, and goes on. */
-async function receive(exchange: Exchange, upload: Upload): Promise<void> {
+/**
+ * Takes a request's body. What arrived before the client was cut off stays: it asks how far it came, and goes on. A
+ * disk that it filled is given back what it took: the database is on it, too.
+ */
+async function receive(exchange: Exchange, uploads: Uploads, upload: Upload): Promise<void> {
   expectRange(exchange.request, upload)
-  await upload.blob.append(bounded(exchange.request, blobBytesMax - upload.blob.sizeBytes))
+  const { blob } = upload
+  try {
+    await blob.append(bounded(bodyOf(exchange.request), blobBytesMax - blob.sizeBytes))
+  } catch (error) {
+    if (error instanceof AshlarError && error.code === 'disk-full') {
+      uploads.delete(blob.id)
+      await blob.discard()
+    }
+    throw error
+  }
 }
 
 /** A chunk must begin where the last one ended, and be as long as it says. */

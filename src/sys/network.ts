@@ -46,6 +46,11 @@ function request(options: HttpRequest): Promise<HttpResponse> {
         ...(options.signal !== undefined && { signal: options.signal }),
       },
       (incoming) => {
+        // Refused before all was sent: the rest would be sent in vain, and the connection waits for it.
+        if ((incoming.statusCode ?? 0) >= 400)
+          incoming.once('end', () => {
+            if (!outgoing.writableFinished) outgoing.destroy()
+          })
         resolve({ status: incoming.statusCode ?? 0, headers: joined(incoming.headers), body: incoming })
       },
     )
