@@ -24,6 +24,8 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'offline-build.test.ts': 240,
   'server-kill.test.ts': 120,
   'machines.test.ts': 240,
+  'disk-full-node.test.ts': 30,
+  'disk-full-server.test.ts': 20,
   'demo.test.ts': 420,
   'readme.test.ts': 240,
   'pack.test.ts': 60,

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Digest, digestFromHex, otherSlot, type Reason, unreachable } from '../core/index.ts'
-import { entryOf, isDiskFault, nextInstallNumber, trialEntry } from '../disk/index.ts'
+import { entryOf, isDiskFault, isDiskFull, nextInstallNumber, trialEntry } from '../disk/index.ts'
 import { bundlesOf, OciError, type OciRelease, type Repository, readRelease } from '../oci/index.ts'
 import { judgeRelease } from '../verify/index.ts'
 import { fetchUnpacked, heldBytes } from './download.ts'
-import { Refusal } from './errors.ts'
+import { diskFull, Refusal } from './errors.ts'
 import { type Node, reboot, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
-import { type Observed, type Plan, plan, type Step, sayStep } from './plan.ts'
+import { type Observed, type Plan, plan, type Step, sayStep, spaceMissing } from './plan.ts'
 import type { NodeState, Work } from './state.ts'
 
 /** What the work is at, for the report. */
@@ -36,7 +36,12 @@ export async function carryOut(worker: Worker, state: NodeState, work: Work): Pr
   if (!('document' in release)) return { is: 'refused', reason: release }
   for (;;) {
     const decision = await decide(worker, work, release)
-    if (decision.is === 'blocked') return { is: 'refused', reason: decision.reason }
+    if (decision.is === 'blocked') {
+      // Once it has begun, room that something else took is waited for: there was enough.
+      if (work.begun && decision.reason.code === spaceMissing)
+        throw diskFull(decision.reason.message, worker.node.paths.state)
+      return { is: 'refused', reason: decision.reason }
+    }
     if (decision.is === 'done') return { is: 'done' }
     worker.node.log(`plan: ${decision.steps.map(sayStep).join(', ')}`)
     const begun = { ...work, begun: true }
@@ -115,12 +120,9 @@ async function walk(walker: Walk, steps: readonly Step[]): Promise<Applied | 'pl
     return 'plan again'
   } catch (error) {
     if (error instanceof Refusal) return { is: 'refused', reason: error.reason }
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
-      return {
-        is: 'refused',
-        reason: { code: 'space-missing', message: 'the disk became full while staging' },
-      }
-    throw error
+    if (!isDiskFull(error)) throw error
+    await giveRoomBack(walker)
+    throw diskFull('the disk became full while the release was staged', walker.node.paths.state, error)
   }
 }
 
@@ -182,6 +184,13 @@ async function stage(
     (plain) => node.slots.writeRoot(slot, plain),
   )
   await node.slots.seal(slot, release.files)
+}
+
+/** What was half staged goes: the release that runs needs the room for its own writes. What is whole stays. */
+async function giveRoomBack({ node }: Walk): Promise<void> {
+  const other = otherSlot(node.facts.slot)
+  if ((await node.slots.document(other)) === undefined) await node.slots.clear(other)
+  await node.sys.disk.rm(incomingFolder(node), { recursive: true, force: true })
 }
 
 /** Whether a slot's image and the files that prove its release are what they must be: the launcher asks for both. */

@@ -9,6 +9,7 @@ export class AgentError extends AshlarError<
   | 'server-refused'
   | 'reboot-refused'
   | 'ca-mismatch'
+  | 'disk-full'
 > {}
 
 /** A judgement, thrown through the layers of a stream: the assignment ends with this reason. */
@@ -20,4 +21,13 @@ export class Refusal extends AshlarError {
   get reason(): Reason {
     return { code: this.code, message: this.message }
   }
+}
+
+/** Passes when there is room: what was under way waits for that. */
+export function diskFull(message: string, where: string, cause?: unknown): AgentError {
+  return new AgentError('disk-full', message, {
+    where,
+    cause,
+    hint: `make space on the node: df -h ${where}`,
+  })
 }

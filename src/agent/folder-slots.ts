@@ -3,10 +3,10 @@ import type { Digest, Reason, ReleaseDocument, SlotName } from '../core/index.ts
 import {
   type BootEntry,
   bless,
+  condemn,
   type DiskFolder,
   diskPath,
   isDiskFault,
-  markBad,
   putEntry,
   readDiskFolder,
   readSeal,
@@ -14,7 +14,6 @@ import {
   renameEntry,
   type SealFiles,
   sealSlot,
-  writeWhy,
 } from '../disk/index.ts'
 import { digestOf, OciError, readReleaseFiles } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
@@ -95,8 +94,7 @@ export class FolderSlots implements SlotStore {
 
   async markBad(install: number, why: Reason): Promise<void> {
     const entry = await this.#entry(install)
-    await writeWhy(this.#sys.disk, this.#root, install, why)
-    await renameEntry(this.#sys.disk, this.#root, entry, markBad(entry))
+    await condemn(this.#sys.disk, this.#root, entry, why)
   }
 
   /** Asks the launcher, and waits for its answer to this very question. */

@@ -138,15 +138,18 @@ function whyNot(
     return { code: 'assignment-late', message: 'the order was to be begun before now' }
   if (releaseIn(observed.other.state) === assignment.release) return undefined
   return (
-    spaceMissing('slot', disk.root.sizeBytes, observed.other.roomBytes) ??
-    spaceMissing('download', blobBytes - observed.incoming.heldBytes, observed.incoming.roomBytes)
+    roomFor('slot', disk.root.sizeBytes, observed.other.roomBytes) ??
+    roomFor('download', blobBytes - observed.incoming.heldBytes, observed.incoming.roomBytes)
   )
 }
 
-function spaceMissing(place: string, needBytes: number, roomBytes: number): Reason | undefined {
+/** There is not enough room to begin, or to go on. */
+export const spaceMissing = 'space-missing'
+
+function roomFor(place: string, needBytes: number, roomBytes: number): Reason | undefined {
   if (needBytes + spareBytes <= roomBytes) return undefined
   return {
-    code: 'space-missing',
+    code: spaceMissing,
     message: `the ${place} needs ${needBytes} bytes and ${spareBytes} to spare, and there are ${roomBytes}`,
   }
 }

@@ -6,7 +6,7 @@ import {
   parseAssignment,
 } from '../api/index.ts'
 import { AshlarError, type Reason } from '../core/index.ts'
-import { entryOf, launcherReasons } from '../disk/index.ts'
+import { entryOf, isDiskFault, isDiskFull, launcherReasons } from '../disk/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { judgeAssignment } from '../verify/index.ts'
 import { type Applied, carryOut, type Phase } from './apply.ts'
@@ -37,6 +37,8 @@ export class Runner {
   /** The order that was refused last: not asked for again for a while. No longer, for nobody has signed its number. */
   #refused: { readonly order: Order; readonly untilMs: number } | undefined
   #heardMs: number
+  /** What of the node itself keeps the work from going on; it passes, or a person mends it. */
+  #hindrance: Reason | undefined
 
   private constructor(
     node: Node,
@@ -67,10 +69,12 @@ export class Runner {
       try {
         await this.#report()
         await this.#turn()
+        this.#hindrance = undefined
         pauseMs = backoffMs.first
       } catch (error) {
-        if (!(error instanceof AshlarError)) throw error
-        this.#node.log(`${error.code}: ${error.message}; again in a while`)
+        const { code, message } = passing(error)
+        this.#hindrance = localCodes.has(code) ? { code, message } : undefined
+        this.#node.log(`${code}: ${message}; again in a while`)
         await this.#node.sys.clock.sleep(jittered(this.#node.sys, pauseMs))
         pauseMs = Math.min(pauseMs * 2, backoffMs.longest)
       }
@@ -250,6 +254,7 @@ export class Runner {
     return [
       ...(fault === undefined ? [] : [fault]),
       ...(stale ? [{ code: 'orders-stale', message: 'the server has not answered for a while' }] : []),
+      ...(this.#hindrance === undefined ? [] : [this.#hindrance]),
       ...notRun,
     ]
   }
@@ -257,4 +262,15 @@ export class Runner {
   async #untilReboot(): Promise<never> {
     for (;;) await this.#node.sys.clock.sleep(backoffMs.longest)
   }
+}
+
+/** Of the node's own, and so worth a warning; that the server cannot be reached it would not hear. */
+const localCodes = new Set(['disk-full', 'disk-fault', 'disk-malformed', 'folder-malformed'])
+
+/** A fault that may pass, as code and message. What else is thrown is a bug: the agent ends, and systemd starts it again. */
+function passing(error: unknown): Reason {
+  if (error instanceof AshlarError) return { code: error.code, message: error.message }
+  if (isDiskFull(error)) return { code: 'disk-full', message: error.message }
+  if (isDiskFault(error)) return { code: 'disk-fault', message: error.message }
+  throw error
 }

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api/index.ts'
 import { type Finding, isHigher, slotNames } from '../core/index.ts'
-import { diskPath } from '../disk/index.ts'
+import { diskPath, isDiskFull } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
+import { diskFull } from './errors.ts'
 import { readText, whenThere } from './files.ts'
 import { jsonOf, type NodePaths } from './node-files.ts'
 
@@ -129,10 +130,14 @@ export class NodeMemory {
   }
 
   async #keep(name: string, text: string): Promise<void> {
-    for (const folder of this.#folders) {
-      await this.#sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
-      await this.#sys.disk.writeDurably(join(folder, name), text, { mode: 0o600 })
-    }
+    for (const folder of this.#folders)
+      try {
+        await this.#sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
+        await this.#sys.disk.writeDurably(join(folder, name), text, { mode: 0o600 })
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        throw diskFull('the disk is full: the journal cannot be written', folder, error)
+      }
   }
 }
 

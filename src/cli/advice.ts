@@ -19,6 +19,7 @@ const advice: Readonly<Record<string, string>> = {
   'assignment-late': 'give a new order: ashlar rollout start FLEET DIGEST; late by hours, compare the clocks',
   'assignment-from-future': 'set the clocks of server and node: timedatectl',
   'space-missing': 'make space in /var of the node, or give it a larger disk',
+  'disk-full': 'make space in /var of the node: it goes on by itself then',
   'deadline-passed': 'see whether it is on: ashlar get nodes; then ashlar rollout start FLEET DIGEST',
   'health-check-failed': 'see what it wrote: ashlar machine console NODE --log',
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestFromHex } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import {
+  condemn,
   confirmedEntry,
   countDown,
   diskPath,
@@ -52,8 +53,7 @@ describe("a node's disk folder", () => {
       exitCode: 1,
       lastLines: ['a', 'b'],
     }
-    await writeWhy(disk, root, 4, why)
-    await renameEntry(disk, root, countDown(entry), markBad(countDown(entry)))
+    await condemn(disk, root, countDown(entry), why)
     const { entries } = await readDiskFolder(disk, root)
     expect(entries).toEqual([
       { install: 4, release: 'abababababab', counter: { left: 0, done: 1 }, slot: 'b', digest: release, why },

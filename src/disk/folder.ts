@@ -11,7 +11,7 @@ import {
   slotNames,
 } from '../core/index.ts'
 import type { Disk } from '../sys/index.ts'
-import { type BootEntry, parseEntryName, printEntryName } from './boot-entry.ts'
+import { type BootEntry, markBad, parseEntryName, printEntryName } from './boot-entry.ts'
 import { diskPath } from './paths.ts'
 import type { SlotEntry } from './slots.ts'
 
@@ -102,9 +102,20 @@ export async function removeEntry(disk: Disk, root: string, entry: BootEntry): P
   await disk.rm(join(root, diskPath.why(entry.install)), { force: true })
 }
 
-/** Records why an entry is bad. Comes before the rename, so that a bad entry that was marked always has its reason. */
+/** Records why an entry is bad. */
 export async function writeWhy(disk: Disk, root: string, install: number, why: Reason): Promise<void> {
   await disk.writeDurably(join(root, diskPath.why(install)), JSON.stringify(why))
+}
+
+/**
+ * Marks an entry bad. The reason comes before the rename, so that a bad entry that was marked always has one; but on a
+ * full disk, for what failed must not be booted again until there is room.
+ */
+export async function condemn(disk: Disk, root: string, entry: BootEntry, why: Reason): Promise<void> {
+  await writeWhy(disk, root, entry.install, why).catch((error: unknown) => {
+    if (!isDiskFull(error)) throw error
+  })
+  await renameEntry(disk, root, entry, markBad(entry))
 }
 
 /** Says that a slot is whole: the files are written beside, and put in place with one rename. */
@@ -191,4 +202,9 @@ async function whenReadable<T>(result: Promise<T>): Promise<T | undefined> {
 /** Whether a system call failed: there is no such file, it is a folder, the disk fails (EIO). */
 export function isDiskFault(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error
+}
+
+/** Whether a write failed because the disk, or this user's share of it, is full. */
+export function isDiskFull(error: unknown): error is Error {
+  return isDiskFault(error) && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }

@@ -13,9 +13,11 @@ export {
   trialEntry,
 } from './boot-entry.ts'
 export {
+  condemn,
   DiskError,
   type DiskFolder,
   isDiskFault,
+  isDiskFull,
   putEntry,
   readDiskFolder,
   readSeal,

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
-import { launcherEndMs, pollMs, powerOffMs, startMs } from './limits.ts'
+import { launcherEndMs, pollMs, powerOffMs, startMs, stateBytes } from './limits.ts'
 import {
   isAlive,
   type LauncherState,
@@ -47,6 +47,8 @@ export async function startMachine(at: MachineAt & { readonly node: string }): P
     throw new MachineError('machine-running', `machine ${name} runs already`, {
       hint: `ashlar machine console ${name}`,
     })
+  // A full disk is told here: a launcher that cannot write could not say it.
+  await sys.disk.writeDurably(paths.state, ' '.repeat(stateBytes))
   await sys.disk.rm(paths.state, { force: true })
   // Namespaces of its own: when the launcher ends, however it ends, the kernel ends all that it started (it is the
   // first process of its PID namespace) and takes away all that it mounted.

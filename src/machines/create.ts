@@ -38,6 +38,23 @@ export async function createMachine(options: CreateOptions): Promise<Machine> {
   const machine = await describe(options)
   const paths = machinePaths(folder, name)
   await sys.disk.rm(paths.home, { recursive: true, force: true })
+  try {
+    await fillHome(options, paths, machine)
+  } catch (error) {
+    // A disk that it filled is given back what it took.
+    await sys.disk.rm(paths.home, { recursive: true, force: true })
+    throw error
+  }
+  await ensureBridge(sys, machine)
+  return machine
+}
+
+async function fillHome(
+  options: CreateOptions,
+  paths: ReturnType<typeof machinePaths>,
+  machine: Machine,
+): Promise<void> {
+  const { sys } = options
   for (const path of [join(paths.disk, 'a'), join(paths.disk, 'b'), paths.var, paths.mount])
     await sys.disk.mkdir(path, { recursive: true })
   for (const path of [diskPath.entries, diskPath.kept, diskPath.talk])
@@ -45,9 +62,7 @@ export async function createMachine(options: CreateOptions): Promise<Machine> {
   await fillSlot(options, paths.disk)
   if (options.enrolmentToken !== undefined)
     await sys.disk.writeDurably(paths.enrolment, options.enrolmentToken, { mode: 0o600 })
-  await ensureBridge(sys, machine)
   await sys.disk.writeDurably(paths.machine, `${JSON.stringify(machine, null, 2)}\n`)
-  return machine
 }
 
 async function describe({

@@ -26,3 +26,5 @@ export const commandMs = 20_000
 export const unpackBytes = 1024 * 1024
 /** Read at once while hashing: large enough that the hashing takes the time. */
 export const hashPieceBytes = 1024 * 1024
+/** More than a launcher's state ever has. */
+export const stateBytes = 4096

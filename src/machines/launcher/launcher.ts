@@ -3,16 +3,16 @@ import { type Architecture, AshlarError, type Reason, shortDigest } from '../../
 import {
   chooseEntry,
   chooseUsable,
+  condemn,
   countDown,
   type DiskFolder,
   diskPath,
+  isDiskFull,
   type LauncherReason,
-  markBad,
   readDiskFolder,
   renameEntry,
   requireFolders,
   type SlotEntry,
-  writeWhy,
 } from '../../disk/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { command } from '../command.ts'
@@ -250,8 +250,7 @@ export class Launcher {
 
   async #markBad(entry: SlotEntry, reason: Reason & { readonly code: LauncherReason }): Promise<void> {
     const { disk } = this.#options.sys
-    await writeWhy(disk, this.#paths.disk, entry.install, reason)
-    await renameEntry(disk, this.#paths.disk, entry, markBad(entry))
+    await condemn(disk, this.#paths.disk, entry, reason)
   }
 
   /** After an end that nobody asked for: again, as a machine that panicked would, but not for ever. */
@@ -275,11 +274,20 @@ export class Launcher {
     return readDiskFolder(disk, this.#paths.disk)
   }
 
-  /** One after the other: what is written last is what is. */
+  /**
+   * One after the other: what is written last is what is. Once the machine runs, a full disk of the host does not end
+   * it: the next note says all that this one would have.
+   */
   #note(change: Partial<LauncherState>): Promise<void> {
     this.#state = { ...this.#state, ...change }
     const text = `${JSON.stringify(this.#state)}\n`
-    this.#noted = this.#noted.then(() => this.#options.sys.disk.writeDurably(this.#paths.state, text))
+    const { sys, log } = this.#options
+    this.#noted = this.#noted.then(() =>
+      sys.disk.writeDurably(this.#paths.state, text).catch((error: unknown) => {
+        if (!isDiskFull(error) || this.#state.boots === 0) throw error
+        log('the disk is full: what the machine does cannot be noted')
+      }),
+    )
     return this.#noted
   }
 }

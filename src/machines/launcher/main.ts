@@ -16,9 +16,18 @@ async function main([folder, name]: readonly string[]): Promise<void> {
     machine: await readMachine(realSys, folder, name),
     architecture: architectureOf(process.arch),
     stop: stop.signal,
-    log: (line) => process.stdout.write(`${new Date(realSys.clock.now()).toISOString()} ${line}\n`),
+    log,
   })
 }
+
+/** Its log may lie on a full disk: then a line is lost, and the machine goes on. */
+function log(line: string): void {
+  process.stdout.write(`${new Date(realSys.clock.now()).toISOString()} ${line}\n`)
+}
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
+  })
 
 try {
   await main(process.argv.slice(2))
