@@ -39,7 +39,7 @@ function world(onSleep: (sleeps: number) => void) {
     clock: {
       now: () => 1_800_000_000_000 + nowMs,
       monotonicMs: () => nowMs,
-      async sleep(ms) {
+      sleep: async (ms) => {
         if (ran.length > 0) throw new End()
         nowMs += ms
         onSleep(++sleeps)
