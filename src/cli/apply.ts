@@ -11,7 +11,10 @@ export function addApply({ command, act }: Registrar): void {
   command({
     usage: 'apply',
     summary: 'make resources on the server what a file says',
-    example: 'apply -f fleet.yaml',
+    about:
+      'A file holds one or more fleets: which nodes (by labels), which image, in which waves. What is there already and differs is changed, and each change is shown; --dry-run shows it alone.',
+    examples: ['apply -f fleet.yaml', 'apply -f fleet.yaml --dry-run'],
+    see: ['get', 'rollout start'],
   })
     .requiredOption('-f, --file <file>', 'YAML, one or more resources')
     .option('--dry-run', 'show what would change, and change nothing')

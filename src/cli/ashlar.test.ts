@@ -10,6 +10,7 @@ import { openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { releaseFixture, testServer } from '../testing/index.ts'
 import { commandFixture, type Ran } from './command-fixture.ts'
+import { manualOf } from './help.ts'
 import { createProgram } from './program.ts'
 
 const ashlarProgram = resolve(import.meta.dirname, '../../bin/ashlar')
@@ -61,29 +62,46 @@ function commandsOf(command: Command, words: readonly string[] = []): [string, C
   })
 }
 const here = commandFixture(realSys, '/nonexistent').context
-const commands = commandsOf(createProgram(here, () => undefined))
+const commands = commandsOf(await createProgram(here, () => undefined))
 
-test.each(commands)('%s has --json, and its --help an example that calls it', (words, command) => {
+function helpOf(command: Command): string {
   let help = ''
   command.configureOutput({ writeOut: (text) => (help += text) })
   command.outputHelp()
-  expect(help).toContain(`\nExample:\n  $ ashlar ${words} `.trimEnd())
-  expect(help).toContain('--json')
-  expect(command.description().length).toBeGreaterThan(10)
+  return help
+}
+
+test.each(commands)(
+  '%s --help teaches it: what, each word, examples that call it, and where to go on',
+  (words, command) => {
+    const help = helpOf(command)
+    const [usage, summary, about = ''] = help.split('\n\n')
+    expect(usage).toContain(`Usage: ashlar ${words} `.trimEnd())
+    expect(summary).toMatch(/^[A-Z].*/)
+    expect(about.length).toBeGreaterThan(30)
+    expect(help).toContain(`\nExamples:\n  $ ashlar ${words} `.trimEnd())
+    expect(help).toContain('--json')
+    for (const { description } of [...command.registeredArguments, ...command.options])
+      expect(description.length).toBeGreaterThan(4)
+  },
+)
+
+test.each(commands)('%s: what its help points to is there', (_, command) => {
+  for (const name of manualOf(command)?.see ?? []) expect(commands.map(([words]) => words)).toContain(name)
 })
 
 describe('bin/ashlar', () => {
   test('--help goes to standard output, lists commands and exit codes', async () => {
     const { exitCode, stdout, stderr } = await ashlar(['--help'])
     expect([exitCode, stderr]).toEqual([0, ''])
-    expect(stdout).toMatch(/^ {2}build \[options\]/m)
+    expect(stdout).toMatch(/^Define and build:\n {2}init +\S/m)
     expect(stdout).toMatch(/^Exit codes:\n {2}0 {4}done$/m)
   })
 
   test('a group without a word after it shows its words, and is a wrong call', async () => {
     const { exitCode, stdout, stderr } = await ashlar(['machine'])
     expect([exitCode, stdout]).toEqual([64, ''])
-    expect(stderr).toMatch(/^ {2}start \[options\]/m)
+    expect(stderr).toMatch(/^ {2}start +boot a machine$/m)
   })
 
   test.concurrent.each([

@@ -14,7 +14,10 @@ export function addBuild({ command, act }: Registrar): void {
   command({
     usage: 'build [folder]',
     summary: 'build the release that ashlar.yaml and ashlar.lock describe, from nothing else',
-    example: 'build examples/gateway',
+    about:
+      'Takes the locked packages out of the local store, installs them in a closed chamber without a network, and makes layers and, for a system, the bootable disk form. The same definition and lock give the same digest everywhere. What did not change comes from the cache. The result is in the local store, under NAME:VERSION.',
+    examples: ['build examples/gateway'],
+    see: ['lock', 'inspect', 'sign'],
   })
     .option('--no-cache', 'make everything anew from the locked inputs')
     .action(

@@ -37,9 +37,13 @@ export function commandFixture(sys: Sys, folder: string): CommandFixture {
     async run(...words) {
       Object.assign(written, { out: '', err: '' })
       let exitCode = 0
-      const program = createProgram(context, (code) => {
-        exitCode = code
-      })
+      const program = await createProgram(
+        context,
+        (code) => {
+          exitCode = code
+        },
+        words,
+      )
       await program.parseAsync(words, { from: 'user' })
       return { exitCode, stdout: written.out, stderr: written.err }
     },

@@ -1,9 +1,11 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Context, perform, type Result } from './context.ts'
+import { keepManual, type Manual } from './help.ts'
+import { describeValue } from './values.ts'
 
 /** What a command file adds itself to. */
 export interface Registrar {
-  /** A command of its own below `parent`, with `--json` and an example in its help. */
+  /** A command of its own below `parent`, with what every command has. */
   command(spec: Spec, parent?: Command): Command
   /** A word that only groups others: `ashlar key new`. */
   group(name: string, summary: string): Command
@@ -13,12 +15,11 @@ export interface Registrar {
   ): (...given: unknown[]) => Promise<void>
 }
 
-export interface Spec {
-  /** `build [folder]`: name and arguments as commander writes them. */
+export interface Spec extends Manual {
+  /** `build [folder]`: name and arguments as commander writes them; what an argument is stands in `values.ts`. */
   readonly usage: string
+  /** One line, without a full stop. */
   readonly summary: string
-  /** A call that works, without the `ashlar`. */
-  readonly example: string
 }
 
 export function createRegistrar(
@@ -27,13 +28,18 @@ export function createRegistrar(
   setExitCode: (code: number) => void,
 ): Registrar {
   return {
-    command: (spec, parent = program) =>
-      parent
-        .command(spec.usage)
-        .description(spec.summary)
+    command: (spec, parent = program) => {
+      const command = parent.command(spec.usage)
+      keepManual(command, spec)
+      for (const argument of command.registeredArguments)
+        argument.description = describeValue(argument.name())
+      return command
+        .summary(spec.summary)
+        .description(`${sentence(spec.summary)}\n\n${spec.about}`)
         .option('--json', 'print the result as one JSON document on standard output')
-        .addHelpText('after', `\nExample:\n  $ ashlar ${spec.example}`),
-    group: (name, summary) => program.command(name).description(summary),
+        .addOption(logFormatOption())
+    },
+    group: (name, summary) => program.command(name).summary(summary).description(sentence(summary)),
     act:
       (run) =>
       async (...given) => {
@@ -44,4 +50,16 @@ export function createRegistrar(
         setExitCode(await perform(context, options.json === true, () => run(context, args, options as never)))
       },
   }
+}
+
+/** It is obeyed before the words are parsed, so that a wrong call is told in this form too: `logFormatOf`. */
+export function logFormatOption(): Option {
+  return new Option(
+    '--log-format <format>',
+    'how progress, notes and errors are written (or ASHLAR_LOG)',
+  ).choices(['text', 'json'])
+}
+
+function sentence(summary: string): string {
+  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { AshlarError, type Finding, type Progress } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { exitCodeOf, type Failure, printFailure, toFailure } from './failure.ts'
+import { exitCodeOf, type Failure, toFailure } from './failure.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What every command is handed. */
@@ -93,5 +93,5 @@ export async function perform(context: Context, json: boolean, run: () => Promis
 /** For people on standard error, and with `--json` as the one document on standard output. */
 export function reportFailure(terminal: Terminal, failure: Failure, json: boolean): void {
   if (json) terminal.result(JSON.stringify({ error: failure }, null, 2))
-  terminal.error(printFailure(failure, terminal.colour))
+  terminal.failure(failure)
 }

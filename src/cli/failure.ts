@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { AshlarError, type Finding } from '../core/index.ts'
+import { painter } from './colour.ts'
 
 /** An error as people and programs see it. */
 export interface Failure {
@@ -70,7 +71,7 @@ function systemFailure(error: NodeJS.ErrnoException): Failure {
 }
 
 /** After sysexits.h: programs can tell a wrong call from bad input from a missing thing. */
-const exitCodes = [
+export const exitCodes = [
   { exitCode: 64, meaning: 'the call was wrong', codes: ['usage', 'digest-required'] },
   {
     exitCode: 65,
@@ -116,23 +117,15 @@ export function exitCodeOf(failure: Failure): number {
   return found?.exitCode ?? 1
 }
 
-/** What `--help` says of them. */
-export const exitCodesHelp = [
-  'Exit codes:',
-  '  0    done',
-  '  1    refused, failed, or found wanting',
-  ...exitCodes.map(({ exitCode, meaning }) => `  ${String(exitCode).padEnd(3)}  ${meaning}`),
-].join('\n')
-
 /** What, where, why, and the command that mends it. */
 export function printFailure(failure: Failure, colour: boolean): string {
-  const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
-  const lines = [`${paint(31, 'error')}: ${failure.message} ${paint(2, `[${failure.code}]`)}`]
+  const paint = painter(colour)
+  const lines = [`${paint('red', 'error')}: ${failure.message} ${paint('dim', `[${failure.code}]`)}`]
   if (failure.where !== undefined) lines.push(`  at   ${failure.where}`)
   for (const finding of failure.findings ?? []) {
     lines.push(`  - ${finding.where === undefined ? '' : `${finding.where}: `}${finding.message}`)
-    if (finding.hint !== undefined) lines.push(`    ${paint(2, finding.hint)}`)
+    if (finding.hint !== undefined) lines.push(`    ${paint('dim', finding.hint)}`)
   }
-  if (failure.hint !== undefined) lines.push(`  ${paint(36, 'mend')} ${failure.hint}`)
+  if (failure.hint !== undefined) lines.push(`  ${paint('cyan', 'mend')} ${failure.hint}`)
   return lines.join('\n')
 }

@@ -19,7 +19,11 @@ export function addFsck({ command, act }: Registrar): void {
     usage: 'fsck',
     summary:
       'check all that this host keeps: stores, server, machines, build records; mend what can be fetched again',
-    example: 'fsck --mend --yes',
+    about:
+      'Hashes every blob that is kept here and reads every record. Without --mend it changes nothing. With it, what is damaged is set aside, and what the archives or the server still have is fetched again.',
+    examples: ['fsck', 'fsck --mend --yes'],
+    see: ['lock'],
+    exits: { 1: 'something is damaged or missing' },
   })
     .option('--mend', 'set aside what is damaged and fetch it again; without --yes only the plan is shown')
     .option('--yes', 'do what --mend plans')

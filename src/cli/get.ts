@@ -1,7 +1,7 @@
 import { stringify as printYaml } from 'yaml'
 import { type Kind, kindPaths, type Resource } from '../api/index.ts'
 import type { Registrar } from './command.ts'
-import { CliError, type Result } from './context.ts'
+import { CliError, type Context, type Result } from './context.ts'
 import { openSession } from './session.ts'
 import { table } from './table.ts'
 
@@ -13,14 +13,17 @@ export function addGet({ command, act }: Registrar): void {
   command({
     usage: 'get <kind> [name]',
     summary: 'list resources of a kind (nodes, fleets, releases, rollouts), or print one',
-    example: 'get nodes',
+    about:
+      'Without a name a table of all, with a name the whole resource. A node’s row is what the node last reported.',
+    examples: ['get nodes', 'get node node-1 --wait-for confirmed'],
+    see: ['apply', 'why'],
   })
     .option('--wait-for <state>', 'with a node: wait until it runs a release that is "confirmed"')
     .action(
       act<{ waitFor?: string }>(async (context, [kindText = '', name], { waitFor }) => {
         const kind = parseKind(kindText)
         const { client } = await openSession(context)
-        if (name === undefined) return listing(kind, await client.list(kind))
+        if (name === undefined) return listing(context, kind, await client.list(kind))
         if (waitFor === undefined) return whole(await client.get(kind, name))
         if (kind !== 'Node' || waitFor !== 'confirmed')
           throw new CliError('usage', 'only a node can be waited for, until it is confirmed', {
@@ -29,7 +32,7 @@ export function addGet({ command, act }: Registrar): void {
         const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
         for await (const resource of client.watch(kind, name, limit))
           if (resource.status.observed?.running.confirmed)
-            return { ...listing(kind, [resource]), json: resource }
+            return { ...listing(context, kind, [resource]), json: resource }
         throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
           hint: `look at its console: ashlar machine console ${name} --log`,
         })
@@ -52,7 +55,7 @@ function whole(resource: Resource): Result {
   return { json: resource, text: printYaml(resource).trimEnd() }
 }
 
-function listing(kind: Kind, resources: readonly Resource[]): Result {
+function listing({ terminal }: Context, kind: Kind, resources: readonly Resource[]): Result {
   const titles = {
     Node: ['name', 'release', 'slot', 'confirmed', 'assigned', 'labels'],
     Fleet: ['name', 'image', 'release', 'nodes'],
@@ -60,7 +63,10 @@ function listing(kind: Kind, resources: readonly Resource[]): Result {
     Rollout: ['name', 'fleet', 'release', 'intent', 'phase', 'wave'],
   }[kind]
   const rows = resources.map(rowOf)
-  return { json: resources, text: rows.length === 0 ? `no ${kindPaths[kind]}` : table(titles, rows) }
+  return {
+    json: resources,
+    text: rows.length === 0 ? `no ${kindPaths[kind]}` : table(titles, rows, terminal.columns),
+  }
 }
 
 const short = (digest: string | undefined) => digest?.slice(7, 19) ?? '-'

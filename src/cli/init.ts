@@ -8,7 +8,10 @@ export function addInit({ command, act }: Registrar): void {
   command({
     usage: 'init [folder]',
     summary: 'write a definition that builds into a new or empty folder',
-    example: 'init web --form system',
+    about:
+      'Everything begins with a definition: ashlar.yaml says which Debian, which packages, files, services and health checks an image has. This writes one that builds, with the schema that editors complete it from. On a terminal it asks for what was not given; --yes takes the defaults, as it does where nobody can answer.',
+    examples: ['init web', 'init web --form container --yes'],
+    see: ['schema', 'key new', 'lock'],
   })
     .option('--name <name>', 'name of the image (default: the folder’s name)')
     .option('--form <form>', 'system (boots on a node) or container', 'system')

@@ -8,7 +8,10 @@ export function addInspect({ command, act }: Registrar): void {
   command({
     usage: 'inspect <reference>',
     summary: 'print the digest, the document and the parts of a release of the local store',
-    example: 'inspect gateway:1.1.0',
+    about:
+      'A release is named by its digest, everywhere that matters; a tag is a label for people. --digest prints the digest alone, for the commands that want one.',
+    examples: ['inspect gateway:1.1.0', 'inspect gateway:1.1.0 --digest'],
+    see: ['verify', 'push'],
   })
     .option('--digest', 'print the digest alone')
     .action(

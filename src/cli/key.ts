@@ -10,7 +10,13 @@ export function addKey({ group, command, act }: Registrar): void {
     {
       usage: 'new <path>',
       summary: 'make a key pair: <path>.key (private) and <path>.pub (public, goes into trust:)',
-      example: 'key new keys/release',
+      about:
+        'Release keys say that a digest is a release of an image; the director key signs the server’s orders to nodes. The public halves go into the definition, under trust:, and so into the image: a node believes nobody else. Keep release keys offline. A key that is there is never overwritten.',
+      examples: [
+        'key new keys/release',
+        'key new keys/release --kind ecdsa-p256 --passphrase-file passphrase',
+      ],
+      see: ['sign', 'serve'],
     },
     group('key', 'make the keys that releases and orders are signed with'),
   )

@@ -9,7 +9,10 @@ export function addLock({ command, act }: Registrar): void {
   command({
     usage: 'lock [folder]',
     summary: 'solve dependencies and pin every input of the build in ashlar.lock',
-    example: 'lock examples/gateway',
+    about:
+      'Reads ashlar.yaml, asks the archives of Debian through this host’s apt, checks their signatures, and writes down each input by version, size and sha256. What it names is kept in the local store, so that the build needs no network. Commit ashlar.lock beside the definition. A lock holds until the definition asks for other packages; lock again to get newer versions.',
+    examples: ['lock examples/gateway', 'lock examples/gateway --keep'],
+    see: ['build', 'fsck'],
   })
     .option(
       '--keep',

@@ -7,7 +7,10 @@ export function addLog({ command, act }: Registrar): void {
   command({
     usage: 'log',
     summary: 'list the decisions that the server wrote down',
-    example: 'log --after 100',
+    about:
+      'Each row is one change: of a fleet, a rollout, a node’s state, a token. Rows are written with what they tell of, and none is ever taken away.',
+    examples: ['log', 'log --after 100'],
+    see: ['why', 'get'],
   })
     .option('--after <sequence>', 'only rows after this one', '0')
     .action(
@@ -21,7 +24,10 @@ export function addLog({ command, act }: Registrar): void {
           action,
           subject,
         ])
-        return { json: entries, text: table(['#', 'at', 'actor', 'action', 'subject'], rows) }
+        return {
+          json: entries,
+          text: table(['#', 'at', 'actor', 'action', 'subject'], rows, context.terminal.columns),
+        }
       }),
     )
 }

@@ -9,7 +9,10 @@ export function addLogin({ command, act }: Registrar): void {
   command({
     usage: 'login <url>',
     summary: 'remember a server and the token for it',
-    example: 'login https://10.97.0.1:7443 --token-file token --ca-fingerprint sha256:…',
+    about:
+      'Keeps address, token and authority of a server in the data folder, readable by you alone, after it was reached with them. The token is read from a file, for an argument is seen by every user of this host.',
+    examples: ['login https://10.97.0.1:7443 --token-file token --ca-fingerprint sha256:…'],
+    see: ['serve', 'token operator'],
   })
     .requiredOption(
       '--token-file <file>',

@@ -21,10 +21,14 @@ interface Options {
 export function addMachineCreate({ command, act }: Registrar, machine: Command): void {
   command(
     {
-      usage: 'create <name>',
+      usage: 'create <machine>',
       summary: 'make a machine with a first release, ready to enrol itself at the server',
-      example:
+      about:
+        'Judges the release against the keys that --trust names, since a machine that runs nothing cannot; writes it into the first of the two slots; and gets an enrolment from the server that you are logged in at. The release is named by its digest.',
+      examples: [
         'machine create node-1 --release gateway@sha256:… --trust examples/gateway --label role=gateway',
+      ],
+      see: ['inspect', 'machine start'],
     },
     machine,
   )

@@ -40,7 +40,10 @@ function addNetwork({ command, act }: Registrar, machine: Command): void {
     {
       usage: 'network',
       summary: 'make the bridge that machines hang on, and print this host’s address there',
-      example: 'machine network',
+      about:
+        'Machines hang on one bridge, ashlar0. A server that they are to reach listens on this host’s address there. It is made when the first machine needs it too; this is for who starts the server first.',
+      examples: ['machine network'],
+      see: ['serve', 'machine create'],
     },
     machine,
   ).action(
@@ -58,7 +61,14 @@ function addNetwork({ command, act }: Registrar, machine: Command): void {
 
 function addStart({ command, act }: Registrar, machine: Command): void {
   command(
-    { usage: 'start <name>', summary: 'boot a machine', example: 'machine start node-1' },
+    {
+      usage: 'start <machine>',
+      summary: 'boot a machine',
+      about:
+        'The launcher checks the slot’s image against its release, as firmware would, and boots it. It outlives this command; a machine that reboots itself comes up again by itself.',
+      examples: ['machine start node-1'],
+      see: ['machine console', 'get'],
+    },
     machine,
   ).action(
     act(async (context, [name]) => {
@@ -71,7 +81,13 @@ function addStart({ command, act }: Registrar, machine: Command): void {
 
 function addStop({ command, act }: Registrar, machine: Command): void {
   command(
-    { usage: 'stop <name>', summary: 'power a machine off', example: 'machine stop node-1' },
+    {
+      usage: 'stop <machine>',
+      summary: 'power a machine off',
+      about: 'What the machine keeps in /var stays; ashlar machine start boots it again.',
+      examples: ['machine stop node-1'],
+      see: ['machine start', 'machine rm'],
+    },
     machine,
   ).action(
     act(async (context, [name]) => {
@@ -85,9 +101,12 @@ function addStop({ command, act }: Registrar, machine: Command): void {
 function addRemove({ command, act }: Registrar, machine: Command): void {
   command(
     {
-      usage: 'rm <name>',
+      usage: 'rm <machine>',
       summary: 'stop a machine and delete all that it holds, its /var included',
-      example: 'machine rm node-1 --yes',
+      about:
+        'Shows what would go, and asks on a terminal; --yes answers for scripts. The server still knows the node afterwards.',
+      examples: ['machine rm node-1', 'machine rm node-1 --yes'],
+      see: ['machine stop', 'machine list'],
     },
     machine,
   )
@@ -118,9 +137,12 @@ function addRemove({ command, act }: Registrar, machine: Command): void {
 function addConsole({ command, act }: Registrar, machine: Command): void {
   command(
     {
-      usage: 'console <name> [command...]',
+      usage: 'console <machine> [command...]',
       summary: 'run a command inside a machine (default: a shell), or print its console with --log',
-      example: 'machine console node-1 -- systemctl status nginx',
+      about:
+        'Runs inside the machine, in all of its namespaces, as root. A machine that does not boot has no inside: --log shows what it wrote until then. What is changed by hand does not last: /usr and /etc are read-only, and /var belongs to the node.',
+      examples: ['machine console node-1 -- systemctl status nginx', 'machine console node-1 --log'],
+      see: ['why'],
     },
     machine,
   )
@@ -158,14 +180,20 @@ async function capture({ sys, signal }: Context, program: string, args: readonly
 
 function addList({ command, act }: Registrar, machine: Command): void {
   command(
-    { usage: 'list', summary: 'list the machines of this host', example: 'machine list' },
+    {
+      usage: 'list',
+      summary: 'list the machines of this host',
+      about: 'State, address, and slot and release that run.',
+      examples: ['machine list'],
+      see: ['get'],
+    },
     machine,
   ).action(
-    act(async ({ sys, folders }) => {
+    act(async ({ sys, folders, terminal }) => {
       const machines = await listMachines({ sys, folder: folders.machines })
       return {
         json: machines.map(summaryOf),
-        text: table(['name', 'state', 'address', 'slot', 'release'], machines.map(rowOf)),
+        text: table(['name', 'state', 'address', 'slot', 'release'], machines.map(rowOf), terminal.columns),
       }
     }),
   )

@@ -5,12 +5,23 @@ import { type Context, foldersOf, reportFailure } from './context.ts'
 import { exitCodeOf } from './failure.ts'
 import { createProgram } from './program.ts'
 import { createTerminal } from './terminal.ts'
-import { usageFailure } from './usage.ts'
+import { logFormatOf, usageFailure } from './usage.ts'
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+// Who reads the output may stop reading it: `ashlar log | head` is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 
-const terminal = createTerminal({ out: process.stdout, err: process.stderr }, realSys.clock, process.env)
+const words = process.argv.slice(2)
+const terminal = createTerminal(
+  { out: process.stdout, err: process.stderr },
+  realSys.clock,
+  process.env,
+  logFormatOf(words, process.env),
+)
 const context: Context = {
   sys: realSys,
   environment: process.env,
@@ -21,9 +32,13 @@ const context: Context = {
   signal: interrupted.signal,
 }
 
-const program = createProgram(context, (code) => {
-  process.exitCode = code
-})
+const program = await createProgram(
+  context,
+  (code) => {
+    process.exitCode = code
+  },
+  words,
+)
 try {
   await program.parseAsync()
 } catch (error) {
@@ -34,7 +49,6 @@ try {
 /** Commander ends this way after --help and --version too; a group without a word after it has shown its help. */
 function explain(error: CommanderError): number {
   if (error.exitCode === 0) return 0
-  const words = process.argv.slice(2)
   const failure = usageFailure(error, program, words)
   if (error.code !== 'commander.help') reportFailure(terminal, failure, words.includes('--json'))
   return exitCodeOf(failure)

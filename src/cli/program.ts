@@ -1,66 +1,99 @@
 import { Command } from 'commander'
-import { addAdopt } from './adopt.ts'
-import { addApply } from './apply.ts'
-import { addBuild } from './build.ts'
-import { createRegistrar, type Registrar } from './command.ts'
+import { createRegistrar, logFormatOption, type Registrar } from './command.ts'
 import type { Context } from './context.ts'
-import { exitCodesHelp } from './failure.ts'
-import { addFsck } from './fsck.ts'
-import { addGet } from './get.ts'
-import { addInit } from './init.ts'
-import { addInspect } from './inspect.ts'
-import { addKey } from './key.ts'
-import { addLock } from './lock.ts'
-import { addLog } from './log.ts'
-import { addLogin } from './login.ts'
-import { addMachine } from './machine.ts'
-import { addPush } from './push.ts'
-import { addRollout } from './rollout.ts'
-import { addSchema } from './schema.ts'
-import { addServe } from './serve.ts'
-import { addSign } from './sign.ts'
-import { addToken } from './token.ts'
-import { addVerify } from './verify.ts'
+import { helpColumns, helpStyle, keepManual } from './help.ts'
 import { ashlarVersion } from './version.ts'
-import { addWhy } from './why.ts'
 
-/** In the order of the way through the house; `--help` lists them so. */
-const commands: readonly ((registrar: Registrar) => void)[] = [
-  addInit,
-  addAdopt,
-  addSchema,
-  addKey,
-  addLock,
-  addBuild,
-  addInspect,
-  addSign,
-  addVerify,
-  addServe,
-  addLogin,
-  addPush,
-  addToken,
-  addMachine,
-  addApply,
-  addGet,
-  addRollout,
-  addWhy,
-  addLog,
-  addFsck,
+type Add = (registrar: Registrar) => void
+type Load = () => Promise<Add>
+
+/** In the order of the way through the house; help lists them so. Each file is loaded when its command is called. */
+const groups: readonly (readonly [heading: string, Readonly<Record<string, Load>>])[] = [
+  [
+    'Define and build:',
+    {
+      init: async () => (await import('./init.ts')).addInit,
+      adopt: async () => (await import('./adopt.ts')).addAdopt,
+      schema: async () => (await import('./schema.ts')).addSchema,
+      key: async () => (await import('./key.ts')).addKey,
+      lock: async () => (await import('./lock.ts')).addLock,
+      build: async () => (await import('./build.ts')).addBuild,
+      inspect: async () => (await import('./inspect.ts')).addInspect,
+    },
+  ],
+  [
+    'Prove:',
+    {
+      sign: async () => (await import('./sign.ts')).addSign,
+      verify: async () => (await import('./verify.ts')).addVerify,
+    },
+  ],
+  [
+    'Serve and publish:',
+    {
+      serve: async () => (await import('./serve.ts')).addServe,
+      login: async () => (await import('./login.ts')).addLogin,
+      push: async () => (await import('./push.ts')).addPush,
+      token: async () => (await import('./token.ts')).addToken,
+    },
+  ],
+  [
+    'Run and roll out:',
+    {
+      machine: async () => (await import('./machine.ts')).addMachine,
+      apply: async () => (await import('./apply.ts')).addApply,
+      get: async () => (await import('./get.ts')).addGet,
+      rollout: async () => (await import('./rollout.ts')).addRollout,
+      why: async () => (await import('./why.ts')).addWhy,
+      log: async () => (await import('./log.ts')).addLog,
+    },
+  ],
+  [
+    'This host:',
+    {
+      fsck: async () => (await import('./fsck.ts')).addFsck,
+    },
+  ],
 ]
 
-/** The whole command line. Its commands print what they come to by themselves; a wrong call is thrown by `parseAsync` as CommanderError. */
-export function createProgram(context: Context, setExitCode: (code: number) => void): Command {
+/**
+ * The command line, with the one command that `words` begin with, or, where they begin with none, with all.
+ * Its commands print what they come to by themselves; a wrong call is thrown by `parseAsync` as CommanderError.
+ */
+export async function createProgram(
+  context: Context,
+  setExitCode: (code: number) => void,
+  words: readonly string[] = [],
+): Promise<Command> {
+  const { terminal } = context
   const program = new Command('ashlar')
     .description('Immutable infrastructure: releases that are built, signed, rolled out, and never modified.')
     .version(ashlarVersion)
+    .addOption(logFormatOption())
     .showSuggestionAfterError()
-    .addHelpText('after', `\n${exitCodesHelp}`)
+    .configureHelp(helpStyle(terminal.colour))
     .configureOutput({
-      writeErr: (text) => context.terminal.error(text.trimEnd()),
+      writeOut: (text) => terminal.result(text.replace(/\n$/, '')),
+      writeErr: (text) => terminal.error(text.trimEnd()),
       outputError: () => undefined,
+      getOutHelpWidth: () => helpColumns(terminal.columns),
+      getErrHelpWidth: () => helpColumns(terminal.columns),
+      getOutHasColors: () => terminal.colour,
+      getErrHasColors: () => false,
     })
     .exitOverride()
-  const registrar = createRegistrar(program, context, setExitCode)
-  for (const add of commands) add(registrar)
+  keepManual(program, { about: '', examples: ['init web', 'lock web', 'build web', 'build --help'], see: [] })
+  await addCommands(program, createRegistrar(program, context, setExitCode), words)
   return program
+}
+
+async function addCommands(program: Command, registrar: Registrar, words: readonly string[]): Promise<void> {
+  if (words.length === 1 && ['--version', '-V'].includes(words[0] ?? '')) return
+  const named = groups.find(([, commands]) => Object.hasOwn(commands, words[0] ?? ''))
+  const only = named?.[1][words[0] ?? '']
+  if (only !== undefined) return (await only())(registrar)
+  for (const [heading, commands] of groups) {
+    program.commandsGroup(heading)
+    for (const add of await Promise.all(Object.values(commands).map((load) => load()))) add(registrar)
+  }
 }

@@ -9,7 +9,10 @@ export function addPush({ command, act }: Registrar): void {
   command({
     usage: 'push <reference>',
     summary: 'copy a release and its evidence to the server’s registry',
-    example: 'push gateway:1.1.0',
+    about:
+      'Only what the registry lacks is sent, and the release is named last: a push that is cut can be run again. The tag goes with it; in the registry a tag is written once and never moved.',
+    examples: ['push gateway:1.1.0'],
+    see: ['login', 'rollout start'],
   }).action(
     act(async (context, [text = '']) => {
       const { repository, digest } = await findLocalRelease(context, text)

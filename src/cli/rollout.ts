@@ -24,7 +24,11 @@ function addStart({ command, act }: Registrar, rollout: Command): void {
     {
       usage: 'start <fleet> <release>',
       summary: 'roll a release out to a fleet',
-      example: 'rollout start gateways sha256:… --watch',
+      about:
+        'Wave after wave the nodes of the fleet are ordered to the release: each verifies it, stages it into its other slot, boots it on trial and confirms it, or goes back by itself. The first that fails halts the rollout, and what it changed is taken back.',
+      examples: ['rollout start gateways sha256:… --watch'],
+      see: ['inspect', 'rollout watch', 'rollout halt'],
+      exits: { 1: 'with --watch: it halted' },
     },
     rollout,
   )
@@ -37,7 +41,7 @@ function addStart({ command, act }: Registrar, rollout: Command): void {
           release: requireDigest(release),
           intent: 'update',
         })
-        return watch ? follow(context, started.metadata.name) : shown(started)
+        return watch ? follow(context, started.metadata.name) : shown(context, started)
       }),
     )
 }
@@ -47,7 +51,11 @@ function addRevert({ command, act }: Registrar, rollout: Command): void {
     {
       usage: 'revert <fleet> [release]',
       summary: 'take a fleet back to what it ran before, or to a named release above the floor',
-      example: 'rollout revert gateways --watch',
+      about:
+        'A rollout like any other, to an older release. It never goes below the floor of what runs: a release that was declared unsafe stays away.',
+      examples: ['rollout revert gateways --watch'],
+      see: ['rollout start', 'get'],
+      exits: { 1: 'with --watch: it halted' },
     },
     rollout,
   )
@@ -57,14 +65,21 @@ function addRevert({ command, act }: Registrar, rollout: Command): void {
         const { client } = await openSession(context)
         const to = release === undefined ? {} : { release: requireDigest(release) }
         const started = await client.startRollout({ fleet, intent: 'revert', ...to })
-        return watch ? follow(context, started.metadata.name) : shown(started)
+        return watch ? follow(context, started.metadata.name) : shown(context, started)
       }),
     )
 }
 
 function addWatch({ command, act }: Registrar, rollout: Command): void {
   command(
-    { usage: 'watch <name>', summary: 'follow a rollout until it ends', example: 'rollout watch gateways-1' },
+    {
+      usage: 'watch <rollout>',
+      summary: 'follow a rollout until it ends',
+      about: 'Tells each change of each node as it comes. Ctrl-C ends the watching, not the rollout.',
+      examples: ['rollout watch gateways-1'],
+      see: ['rollout halt', 'get'],
+      exits: { 1: 'it halted' },
+    },
     rollout,
   ).action(act((context, [name = '']) => follow(context, name)))
 }
@@ -72,15 +87,18 @@ function addWatch({ command, act }: Registrar, rollout: Command): void {
 function addHalt({ command, act }: Registrar, rollout: Command): void {
   command(
     {
-      usage: 'halt <name>',
+      usage: 'halt <rollout>',
       summary: 'end a running rollout; what it changed is taken back',
-      example: 'rollout halt gateways-1',
+      about:
+        'No further node is ordered; those that moved, or are about to, are ordered back. Shows what will go back, and asks on a terminal; --yes answers for scripts.',
+      examples: ['rollout halt gateways-1 --yes'],
+      see: ['rollout watch', 'rollout revert'],
     },
     rollout,
   ).action(
     act(async (context, [name = '']) => {
       const { client } = await openSession(context)
-      return { ...shown(await client.haltRollout(name)), exitCode: 0 }
+      return { ...shown(context, await client.haltRollout(name)), exitCode: 0 }
     }),
   )
 }
@@ -96,7 +114,7 @@ async function follow(context: Context, name: string): Promise<Result> {
     before = rollout.status.nodes
     if (rollout.status.phase === 'running') continue
     const unsettled = underWay(rollout)
-    if (unsettled.length === 0) return shown(rollout)
+    if (unsettled.length === 0) return shown(context, rollout)
     context.terminal.note(
       `${name} halted; waits for ${unsettled.join(', ')} to be taken back (Ctrl-C leaves it at that)`,
     )
@@ -113,7 +131,7 @@ function underWay({ status }: Rollout): string[] {
   )
 }
 
-function shown(rollout: Rollout): Result {
+function shown({ terminal }: Context, rollout: Rollout): Result {
   const { status, spec, metadata } = rollout
   const head = `${metadata.name}: ${spec.intent} of ${spec.fleet} to ${shortDigest(spec.release)}: ${status.phase}${status.reason === undefined ? '' : `: ${status.reason.message}`}`
   const rows = Object.entries(status.nodes).map(([node, progress]) => [
@@ -123,7 +141,7 @@ function shown(rollout: Rollout): Result {
   ])
   return {
     json: rollout,
-    text: rows.length === 0 ? head : `${head}\n${table(['node', 'wave', 'state'], rows)}`,
+    text: rows.length === 0 ? head : `${head}\n${table(['node', 'wave', 'state'], rows, terminal.columns)}`,
     ...(status.phase === 'halted' && { exitCode: 1 }),
   }
 }

@@ -6,7 +6,10 @@ export function addSchema({ command, act }: Registrar): void {
   command({
     usage: 'schema',
     summary: 'print the JSON Schema of ashlar.yaml, for editors',
-    example: 'schema > ashlar.schema.json',
+    about:
+      'Editors that speak YAML complete and check ashlar.yaml with it; ashlar init writes it beside the definition.',
+    examples: ['schema > ashlar.schema.json'],
+    see: ['init'],
   }).action(
     act(async () => {
       const schema = definitionJsonSchema()

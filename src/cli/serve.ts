@@ -2,7 +2,7 @@ import { type RunningServer, startServer } from '../server/index.ts'
 import { loadPrivateKey } from '../sign/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context } from './context.ts'
-import { printFailure, toFailure } from './failure.ts'
+import { toFailure } from './failure.ts'
 import { readTextFile } from './files.ts'
 import { readPassphrase } from './key.ts'
 import { keepLogin } from './session.ts'
@@ -24,7 +24,13 @@ export function addServe({ command, act }: Registrar): void {
   command({
     usage: 'serve',
     summary: 'run registry, API and director in one process',
-    example: 'serve --listen 127.0.0.1:7480 --director-key keys/director.key --login',
+    about:
+      'One process holds the registry that nodes fetch from, the inventory of nodes and fleets, and the director that orders them. On loopback it speaks plain HTTP; on any other address TLS, with an authority of its own whose fingerprint it prints. The first start makes an admin token, shown once. It stays in the foreground until it is told to stop; run it as a service with ASHLAR_LOG=json for logs that programs read.',
+    examples: [
+      'serve --listen 127.0.0.1:7480 --director-key keys/director.key --login',
+      'serve --listen 0.0.0.0:7443 --advertise ashlar.example.org --director-key keys/director.key',
+    ],
+    see: ['key new', 'login', 'push'],
   })
     .requiredOption('--director-key <file>', 'private key that orders to nodes are signed with')
     .option('--listen <host:port>', 'any host but loopback is TLS from the server’s own CA', '127.0.0.1:7480')
@@ -52,7 +58,7 @@ export function addServe({ command, act }: Registrar): void {
           ...(options.advertise !== undefined && { advertise: options.advertise }),
           ...(options.mutableTags !== undefined && { mutableTags: options.mutableTags }),
           newAdminToken: options.newAdminToken === true,
-          onError: (error) => context.terminal.error(printFailure(toFailure(error), context.terminal.colour)),
+          onError: (error) => context.terminal.failure(toFailure(error)),
         })
         await announce(context, server, options)
         await aborted(context.signal)

@@ -13,7 +13,10 @@ export function addSign({ command, act }: Registrar): void {
   command({
     usage: 'sign <reference>',
     summary: 'sign a release of the local store with one or more release keys',
-    example: 'sign gateway:1.1.0 --key keys/release.key',
+    about:
+      'Attaches one statement for each key, that this digest is a release of its image, and where it was built here also its provenance: lock and commit. Nothing about the release changes. Where the trust root asks for several keys, several people can sign one after another, each with a key of their own.',
+    examples: ['sign gateway:1.1.0 --key keys/release.key'],
+    see: ['key new', 'verify', 'push'],
   })
     .requiredOption('--key <file...>', 'private release keys')
     .option('--passphrase-file <file>', 'its first line opens the private keys')

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { ProgressEvent } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
-import { createTerminal, describe as describeProgress } from './terminal.ts'
+import { createTerminal, describe as describeProgress, type LogFormat } from './terminal.ts'
 
 /** A terminal with its two streams, on a clock that stands until it is moved. */
-function fixture(options: { tty?: boolean; columns?: number; environment?: Record<string, string> } = {}) {
+function fixture(
+  options: { tty?: boolean; columns?: number; environment?: Record<string, string>; format?: LogFormat } = {},
+) {
   const out: string[] = []
   const err: string[] = []
   const at = { ms: 0 }
@@ -19,6 +21,7 @@ function fixture(options: { tty?: boolean; columns?: number; environment?: Recor
     },
     { ...realSys.clock, monotonicMs: () => at.ms },
     options.environment ?? {},
+    options.format,
   )
   return { terminal, out, err, at }
 }
@@ -42,15 +45,6 @@ describe('results and errors', () => {
     const { terminal, out } = fixture()
     terminal.result('')
     expect(out.join('')).toBe('')
-  })
-
-  test.each([
-    ['on a terminal there is colour', { tty: true }, true],
-    ['in a file there is none', { tty: false }, false],
-    ['NO_COLOR is obeyed, empty too', { tty: true, environment: { NO_COLOR: '' } }, false],
-    ['a terminal that cannot has none', { tty: true, environment: { TERM: 'dumb' } }, false],
-  ])('%s', (_, options, colour) => {
-    expect(fixture(options).terminal.colour).toBe(colour)
   })
 })
 
@@ -119,4 +113,33 @@ test.each([
 
 test('what was there before the step began does not count as speed', () => {
   expect(describeProgress(bytes(6_000_000), 1_000, 5_000_000)).toContain('1.0 MB/s  4 s left')
+})
+
+describe('as a log', () => {
+  test('each line is a JSON object with its time and level; a step that goes on speaks once a second', () => {
+    const { terminal, out, err, at } = fixture({ tty: true, format: 'json' })
+    for (const [ms, done] of [
+      [0, 0],
+      [400, 1_000_000],
+      [1_200, 4_000_000],
+      [1_500, 10_000_000],
+    ] as const) {
+      at.ms = ms
+      terminal.progress(bytes(done))
+    }
+    terminal.note('by the way')
+    terminal.failure({ code: 'disk-full', message: 'no', hint: 'df -h' })
+    terminal.result('{}')
+    const lines = err.map((line) => JSON.parse(line))
+    expect(lines.map(({ level, done }) => [level, done])).toEqual([
+      ['progress', 0],
+      ['progress', 4_000_000],
+      ['progress', 10_000_000],
+      ['info', undefined],
+      ['error', undefined],
+    ])
+    expect(lines[2]).toMatchObject({ step: 'fetch', total: 10_000_000, unit: 'bytes', seconds: 1.5 })
+    expect(lines[4]).toMatchObject({ code: 'disk-full', hint: 'df -h', time: expect.stringMatching(/Z$/) })
+    expect(out).toEqual(['{}\n'])
+  })
 })

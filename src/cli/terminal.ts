@@ -1,13 +1,20 @@
 import type { Progress, ProgressEvent } from '../core/index.ts'
 import type { Clock } from '../sys/index.ts'
+import { hasColour } from './colour.ts'
+import { type Failure, printFailure } from './failure.ts'
+import { logLines } from './log-lines.ts'
+import { fitTo } from './text-width.ts'
 
 /** Standard output and error of the command. Results go to the first, all else to the second. */
 export interface Terminal {
+  /** Whether results are written in colour. */
   readonly colour: boolean
-  /** Whether standard error is a terminal that lines can be drawn over on. */
-  readonly live: boolean
+  /** Columns of standard output; undefined where it is no terminal and nobody said. */
+  readonly columns: number | undefined
   result(text: string): void
+  /** Text for people about a wrong call: the help of a group. */
   error(text: string): void
+  failure(failure: Failure): void
   /** One line for people, on standard error. */
   note(text: string): void
   progress: Progress
@@ -15,27 +22,53 @@ export interface Terminal {
   endProgress(): void
 }
 
-interface Streams {
-  readonly out: { write(text: string): unknown }
-  readonly err: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
+interface Stream {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
 }
+
+export interface Streams {
+  readonly out: Stream
+  readonly err: Stream
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+export type LogFormat = 'text' | 'json'
+
+/** What standard error shows while a command runs; a terminal draws it, a log has one line for each. */
+export type Messages = Pick<Terminal, 'error' | 'failure' | 'note' | 'progress' | 'endProgress'>
 
 /** A line is drawn again at most this often. */
 const redrawMs = 100
+const columnsDefault = 80
 
 export function createTerminal(
   streams: Streams,
   clock: Clock,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
+  format: LogFormat = 'text',
 ): Terminal {
-  const live = streams.err.isTTY === true
-  const colour = live && environment.NO_COLOR === undefined && environment.TERM !== 'dumb'
+  const { out, err } = streams
+  const columns = out.isTTY === true ? out.columns : Number(environment.COLUMNS) || undefined
+  return {
+    colour: hasColour(environment, out.isTTY === true),
+    columns,
+    result: (text) => void out.write(text === '' ? '' : `${text}\n`),
+    ...(format === 'json' ? logLines(err, clock) : messages(err, clock, environment)),
+  }
+}
+
+function messages(err: Stream, clock: Clock, environment: Environment): Messages {
+  // What draws over its line needs a terminal that can go back to its beginning.
+  const live = err.isTTY === true && environment.TERM !== 'dumb'
+  const colour = hasColour(environment, err.isTTY === true)
   let step: { readonly name: string; readonly startedMs: number; readonly startedAt: number } | undefined
   let drawnMs = Number.NEGATIVE_INFINITY
   let drawn = false
 
   const endProgress = () => {
-    if (drawn) streams.err.write('\n')
+    if (drawn) err.write('\n')
     drawn = false
     step = undefined
   }
@@ -50,30 +83,26 @@ export function createTerminal(
     const { startedMs, startedAt } = step
     if (!live) {
       if (ended) {
-        streams.err.write(`${describe(event, nowMs - startedMs, startedAt)}\n`)
+        err.write(`${describe(event, nowMs - startedMs, startedAt)}\n`)
         step = undefined
       }
       return
     }
     if (!ended && nowMs - drawnMs < redrawMs) return
     drawnMs = nowMs
-    const width = (streams.err.columns ?? 80) - 1
-    streams.err.write(`\r\u001b[K${describe(event, nowMs - startedMs, startedAt).slice(0, width)}`)
+    const width = (err.columns ?? columnsDefault) - 1
+    err.write(`\r\u001b[K${fitTo(describe(event, nowMs - startedMs, startedAt), width)}`)
     drawn = true
     if (ended) endProgress()
   }
 
+  const line = (text: string) => {
+    endProgress()
+    err.write(`${text}\n`)
+  }
   return {
-    colour,
-    live,
-    result: (text) => void streams.out.write(text === '' ? '' : `${text}\n`),
-    error: (text) => void streams.err.write(`${text}\n`),
-    note: (text) => {
-      endProgress()
-      streams.err.write(`${text}\n`)
-    },
-    progress,
-    endProgress,
+    ...{ progress, endProgress, error: line, note: line },
+    failure: (failure) => line(printFailure(failure, colour)),
   }
 }
 
@@ -88,8 +117,11 @@ export function describe(event: ProgressEvent, elapsedMs: number, startedAt = 0)
   if (unit === 'bytes') parts.push(`${amount(done)}${total === undefined ? '' : `/${amount(total)}`} MB`)
   else if (total !== 1) parts.push(`${amount(done)}${total === undefined ? '' : `/${amount(total)}`}`)
   if (unit === 'bytes' && rate > 0) parts.push(`${amount(rate)} MB/s`)
-  if (total !== undefined && done < total && rate > 0)
-    parts.push(`${Math.ceil((total - done) / rate)} s left`)
+  if (total !== undefined && done < total && rate > 0) parts.push(`${timeText((total - done) / rate)} left`)
   else if (total !== undefined && done >= total) parts.push(`${seconds.toFixed(1)} s`)
   return parts.join('  ')
+}
+
+function timeText(seconds: number): string {
+  return seconds < 100 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`
 }

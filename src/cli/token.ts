@@ -16,7 +16,10 @@ function addEnrol({ command, act }: Registrar, token: Command): void {
     {
       usage: 'enrol <node>',
       summary: 'a one-time text with which a machine becomes this node',
-      example: 'token enrol node-1 --label site=hamburg',
+      about:
+        'The text holds the server’s address, its fingerprint, the node’s name and a one-time secret. Give it to the machine that is to become this node; ashlar machine create does so by itself. It makes one node, once.',
+      examples: ['token enrol node-1 --label site=hamburg'],
+      see: ['machine create', 'get'],
     },
     token,
   )
@@ -35,7 +38,10 @@ function addOperator({ command, act }: Registrar, token: Command): void {
     {
       usage: 'operator <name>',
       summary: 'a token for a person or program that operates this server',
-      example: 'token operator ci --ttl 3600',
+      about:
+        'Who holds it may do all that a person may do with this server, until it expires. Each person and each program gets one of its own: the log names it.',
+      examples: ['token operator ci --ttl 3600'],
+      see: ['login', 'log'],
     },
     token,
   )

@@ -1,5 +1,6 @@
 import type { Command, CommanderError } from 'commander'
 import type { Failure } from './failure.ts'
+import type { LogFormat } from './terminal.ts'
 
 /** A wrong call becomes a failure like all others, so that `--json` and exit codes hold for it too. `words` is what was typed after `ashlar`. */
 export function usageFailure(error: CommanderError, program: Command, words: readonly string[]): Failure {
@@ -30,4 +31,15 @@ function commandName(program: Command, words: readonly string[]): string {
     at = next
   }
   return names.join(' ')
+}
+
+/** The form that standard error is to have, by `--log-format` or `ASHLAR_LOG`; read before anything can go wrong. */
+export function logFormatOf(
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): LogFormat {
+  const ours = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined)
+  const at = ours.findLastIndex((word) => /^--log-format(=|$)/.test(word))
+  const given = ours[at]?.split('=')[1] ?? ours[at + 1]
+  return (at === -1 ? environment.ASHLAR_LOG : given) === 'json' ? 'json' : 'text'
 }

@@ -10,7 +10,11 @@ export function addVerify({ command, act }: Registrar): void {
   command({
     usage: 'verify <reference>',
     summary: 'judge a release of the local store against trusted keys',
-    example: 'verify gateway:1.1.0 --trust examples/gateway',
+    about:
+      'Judges as a node does: whether enough of the keys that --trust names have signed this digest. It asks nobody and writes nothing.',
+    examples: ['verify gateway:1.1.0 --trust examples/gateway'],
+    see: ['sign', 'why'],
+    exits: { 1: 'too few of the trusted keys signed it' },
   })
     .option('--trust <path>', 'a trust.json, or a definition’s folder', '.')
     .action(

@@ -41,7 +41,11 @@ export function addWhy({ command, act }: Registrar): void {
     usage: 'why <node>',
     summary:
       'explain what a node runs: root image ← slot ← assignment ← rollout ← signature ← release ← lock ← commit',
-    example: 'why node-1 --trust examples/gateway',
+    about:
+      'Walks the chain from the image that was measured at boot back to the commit, and says of each link whether it was proved here (✓), only reported (·), is missing (-) or is broken (✗). The keys in --trust are the ones you believe.',
+    examples: ['why node-1 --trust examples/gateway'],
+    see: ['verify', 'log'],
+    exits: { 1: 'a link is broken or missing' },
   })
     .option('--trust <path>', 'a trust.json, or a definition’s folder: the keys that you believe', '.')
     .action(
