@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { enrolAnswerSchema } from '../api/index.ts'
+import { readTolerantly } from '../core/index.ts'
 import { certificateFingerprint, createNodeKey, type Enrolment, parseEnrolment } from '../identity/index.ts'
 import { collect } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
@@ -31,7 +32,7 @@ export async function nodeIdentity(
   paths: NodePaths,
   memory: NodeMemory,
 ): Promise<NodeIdentity | undefined> {
-  const known = identitySchema.safeParse(jsonOf((await memory.secret(file)) ?? ''))
+  const known = readTolerantly(identitySchema, jsonOf((await memory.secret(file)) ?? ''))
   if (known.success && known.data.enrolled) return known.data
   const text = await readText(sys, `${paths.credentials}/ashlar.enrolment`)
   if (text === undefined) return undefined
@@ -64,7 +65,7 @@ async function enrol(sys: Sys, { server, ca, node, publicKey }: NodeIdentity, se
   })
   const text = Buffer.from(await collect(response.body, answerBytesMax)).toString('utf8')
   if (response.status > 299) throw refused(response.status, text)
-  const answer = enrolAnswerSchema.safeParse(jsonOf(text))
+  const answer = readTolerantly(enrolAnswerSchema, jsonOf(text))
   if (!answer.success || answer.data.node !== node)
     throw new AgentError('server-refused', 'the server enrolled this node as somebody else', {
       where: server,

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { type Digest, isDigest, parseTrustRoot, slotNames, type TrustRoot } from '../core/index.ts'
+import {
+  type Digest,
+  isDigest,
+  parseTrustRoot,
+  readTolerantly,
+  slotNames,
+  type TrustRoot,
+} from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
 import { readText } from './files.ts'
@@ -46,7 +53,7 @@ export async function readBootFacts(sys: Sys, paths: NodePaths): Promise<BootFac
         hint: 'the unit needs LoadCredential=ashlar.boot, and the machine a launcher of this version',
       },
     )
-  const facts = bootFactsSchema.safeParse(jsonOf(text))
+  const facts = readTolerantly(bootFactsSchema, jsonOf(text))
   if (facts.success) return facts.data
   throw new AgentError('credential-malformed', 'the boot facts cannot be read', { where, cause: facts.error })
 }

@@ -1,11 +1,15 @@
 import {
   type AssignmentAnswer,
+  apiVersionField,
+  apiVersions,
   assignmentAnswerSchema,
   credentialAudience,
   type NodeStatus,
   type Order,
+  printApiVersions,
   problemSchema,
 } from '../api/index.ts'
+import { readTolerantly } from '../core/index.ts'
 import { certificateFingerprint, nodeCredential } from '../identity/index.ts'
 import { collect, openRemoteRepository, type Repository } from '../oci/index.ts'
 import type { HttpResponse, Sys } from '../sys/index.ts'
@@ -40,6 +44,7 @@ export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
       url: `${server}${path}`,
       headers: {
         authorization: await credential({ method, path }),
+        [apiVersionField]: printApiVersions(apiVersions),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       idleTimeoutMs: waitMs + pollGraceMs,
@@ -53,7 +58,7 @@ export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
       const text = await textOf(response)
       if (response.status === 204) return undefined
       if (response.status !== 200) throw refused(response.status, text)
-      const answer = assignmentAnswerSchema.safeParse(jsonOf(text))
+      const answer = readTolerantly(assignmentAnswerSchema, jsonOf(text))
       if (answer.success) return answer.data
       throw new AgentError('server-refused', 'the server gave an assignment that cannot be read')
     },
@@ -73,7 +78,7 @@ async function textOf(response: HttpResponse): Promise<string> {
 
 /** What the server said against a request, as an error with its code and hint. */
 export function refused(status: number, text: string): AgentError {
-  const problem = problemSchema.safeParse(jsonOf(text))
+  const problem = readTolerantly(problemSchema, jsonOf(text))
   const why = problem.success
     ? `${problem.data.error.code}: ${problem.data.error.message}`
     : `status ${status}`

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { assignmentSchema, type Order, orderSchema, outcomeSchema } from '../api/index.ts'
-import { type Finding, isHigher, slotNames } from '../core/index.ts'
+import { assignmentSchema, type Order, type Outcome, orderSchema, outcomeSchema } from '../api/index.ts'
+import { type Finding, isHigher, readTolerantly, slotNames } from '../core/index.ts'
 import { diskPath, isDiskFull } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { diskFull } from './errors.ts'
@@ -21,16 +21,18 @@ const workSchema = z.strictObject({
 })
 export type Work = z.infer<typeof workSchema>
 
-const nodeStateSchema = z.strictObject({
+/** What counts in every version of the journal. */
+const coreSchema = z.strictObject({
   revision: z.int().min(0),
   /** The highest order that was judged; nothing at or below it is begun again. */
   order: orderSchema,
   /** Milliseconds since 1970: the youngest time that a believed key has signed. */
   seenAt: z.int().min(0),
-  work: workSchema.optional(),
-  outcome: outcomeSchema.optional(),
 })
-export type NodeState = z.infer<typeof nodeStateSchema>
+export type NodeState = z.infer<typeof coreSchema> & {
+  readonly work?: Work | undefined
+  readonly outcome?: Outcome | undefined
+}
 
 const floorSchema = z.strictObject({ floor: z.int().min(0) })
 
@@ -50,7 +52,7 @@ export class NodeMemory {
   }
 
   async read(): Promise<NodeState> {
-    const copies = await this.#copies('state.json', nodeStateSchema)
+    const copies = await this.#copies('state.json', readState)
     const newest = copies.toSorted((a, b) => b.revision - a.revision)[0]
     if (newest === undefined) return fresh
     const order = copies.map((copy) => copy.order).reduce(higherOrder)
@@ -64,7 +66,7 @@ export class NodeMemory {
   }
 
   async floor(): Promise<number> {
-    const copies = await this.#copies('floor.json', floorSchema)
+    const copies = await this.#copies('floor.json', readFloor)
     return Math.max(0, ...copies.map(({ floor }) => floor))
   }
 
@@ -78,14 +80,14 @@ export class NodeMemory {
   /** Copies that are there and cannot be read: the other one counts, and the next write makes both whole. */
   async faults(): Promise<readonly Finding[]> {
     const faults: Finding[] = []
-    for (const [name, schema] of [
-      ['state.json', nodeStateSchema],
-      ['floor.json', floorSchema],
+    for (const [name, read] of [
+      ['state.json', readState],
+      ['floor.json', readFloor],
     ] as const)
       for (const folder of this.#folders) {
         const where = join(folder, name)
         const text = await readText(this.#sys, where)
-        if (text !== undefined && !schema.safeParse(jsonOf(text)).success)
+        if (text !== undefined && read(text) === undefined)
           faults.push({
             code: 'journal-damaged',
             message:
@@ -120,13 +122,12 @@ export class NodeMemory {
           await this.#sys.disk.rm(join(folder, name), { force: true })
   }
 
-  async #copies<T>(name: string, schema: z.ZodType<T>): Promise<readonly T[]> {
+  async #copies<T>(name: string, read: (text: string) => T | undefined): Promise<readonly T[]> {
     const texts = await Promise.all(this.#folders.map((folder) => readText(this.#sys, join(folder, name))))
     // A copy that cannot be read is no copy: writes are whole or not at all, so it was damaged from outside.
-    return texts.flatMap((text) => {
-      const copy = text === undefined ? undefined : schema.safeParse(jsonOf(text))
-      return copy?.success ? [copy.data] : []
-    })
+    return texts
+      .map((text) => (text === undefined ? undefined : read(text)))
+      .filter((copy) => copy !== undefined)
   }
 
   async #keep(name: string, text: string): Promise<void> {
@@ -143,4 +144,23 @@ export class NodeMemory {
 
 export function higherOrder(a: Order, b: Order): Order {
   return isHigher(a, b) ? a : b
+}
+
+/**
+ * A journal may be a newer agent's, whose release was left again. Its order counts in any case, or the release that was
+ * just left would be ordered anew. Work whose assignment this agent does not wholly understand is none of its own.
+ */
+function readState(text: string): NodeState | undefined {
+  const value = jsonOf(text)
+  if (typeof value !== 'object' || value === null) return undefined
+  const { work: begun, outcome: ended, ...rest } = value as Record<string, unknown>
+  const core = readTolerantly(coreSchema, rest)
+  if (!core.success) return undefined
+  const { data: work } = workSchema.safeParse(begun)
+  const { data: outcome } = readTolerantly(outcomeSchema, ended)
+  return { ...core.data, ...(work && { work }), ...(outcome && { outcome }) }
+}
+
+function readFloor(text: string): { readonly floor: number } | undefined {
+  return readTolerantly(floorSchema, jsonOf(text)).data
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { AshlarError, type ErrorDetail } from '../core/index.ts'
+import { AshlarError, type ErrorDetail, readTolerantly } from '../core/index.ts'
 import type { HttpResponse, Net } from '../sys/index.ts'
 import {
   type AssignmentAnswer,
@@ -27,6 +27,14 @@ import {
   type Rollout,
   resourceSchemas,
 } from './resources.ts'
+import {
+  apiVersionField,
+  apiVersions,
+  olderOf,
+  parseApiVersions,
+  printApiVersions,
+  tooOld,
+} from './version.ts'
 
 /** Bytes of an answer: a list of ten thousand nodes has about 30 MiB. */
 const answerBytesMax = 256 * 1024 * 1024
@@ -35,7 +43,7 @@ const watchSeconds = 60
 /** Milliseconds that a server may be silent, beside the time that it was asked to wait. */
 const silenceMs = 30_000
 
-/** `code` is the server's, or `server-unreachable`, `answer-malformed`, `answer-too-large`. */
+/** `code` is the server's, or `server-unreachable`, `server-too-old`, `client-too-old`, `answer-malformed`, `answer-too-large`. */
 export class ApiError extends AshlarError {
   /** HTTP status; absent where there was no answer. */
   readonly status: number | undefined
@@ -140,9 +148,10 @@ function caller({ net, url, credential, ca }: ClientParts): Call {
   return async (method, path, { body, schema, waitSeconds = 0, signal }) => {
     const headers = {
       authorization: await credential(method, path),
+      [apiVersionField]: printApiVersions(apiVersions),
       ...(body !== undefined && { 'content-type': 'application/json' }),
     }
-    const { status, text } = await reached(url, signal, async () => {
+    const { status, text, speaks } = await reached(url, signal, async () => {
       const response = await net.request({
         method,
         url: url + path,
@@ -152,12 +161,16 @@ function caller({ net, url, credential, ca }: ClientParts): Call {
         ...(ca !== undefined && { ca }),
         ...(signal !== undefined && { signal }),
       })
-      return { status: response.status, text: await textOf(response) }
+      const { status, headers: fields } = response
+      return { status, text: await textOf(response), speaks: fields[apiVersionField] }
     })
+    const older = olderOf(apiVersions, parseApiVersions(speaks))
+    if (older !== undefined)
+      throw new ApiError(older, tooOld[older].message, { where: url, hint: tooOld[older].hint })
     if (status >= 400) throw problemOf(text, status, url)
     const value = text === '' ? undefined : parsed(text, url)
     if (schema === undefined) return undefined as z.output<NonNullable<typeof schema>>
-    const result = schema.safeParse(value)
+    const result = readTolerantly(schema, value)
     if (result.success) return result.data
     throw malformed(url, result.error)
   }
@@ -214,7 +227,7 @@ async function textOf(response: HttpResponse): Promise<string> {
 }
 
 function problemOf(text: string, status: number, url: string): ApiError {
-  const problem = problemSchema.safeParse(parsed(text, url))
+  const problem = readTolerantly(problemSchema, parsed(text, url))
   if (!problem.success)
     return new ApiError('answer-malformed', `the server answered ${status}, and not in our form`, {
       status,

@@ -55,6 +55,7 @@ export {
   statementAbout,
   statementType,
 } from './statement.ts'
+export { readTolerantly } from './tolerant.ts'
 export {
   parseTrustRoot,
   type TrustRole,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Digest, isDigest, slotNames } from '../core/index.ts'
+import { type Digest, isDigest, readTolerantly, slotNames } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { watchdogSecondsDefault, watchdogSecondsMax } from './limits.ts'
@@ -67,7 +67,7 @@ export async function readMachine(sys: Sys, folder: string, name: string): Promi
       where: folder,
       hint: 'ashlar machine list shows those that exist',
     })
-  const machine = machineSchema.safeParse(jsonOf(text))
+  const machine = readTolerantly(machineSchema, jsonOf(text))
   if (machine.success) return machine.data
   throw new MachineError('machine-malformed', 'the description of the machine cannot be read', {
     where,
@@ -78,7 +78,7 @@ export async function readMachine(sys: Sys, folder: string, name: string): Promi
 /** What the launcher wrote last; undefined where none ever ran. It may be dead: see {@link isAlive}. */
 export async function readLauncherState(sys: Sys, path: string): Promise<LauncherState | undefined> {
   const text = await textOf(sys, path)
-  const state = text === undefined ? undefined : launcherStateSchema.safeParse(jsonOf(text))
+  const state = text === undefined ? undefined : readTolerantly(launcherStateSchema, jsonOf(text))
   return state?.success ? state.data : undefined
 }
 

@@ -1,4 +1,12 @@
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import {
+  apiVersionField,
+  apiVersions,
+  olderOf,
+  parseApiVersions,
+  printApiVersions,
+  tooOld,
+} from '../api/index.ts'
 import { ServerError, toHttp } from './errors.ts'
 import { bodyBytesMax } from './limits.ts'
 import { addNodeRoutes } from './node-routes.ts'
@@ -28,9 +36,12 @@ export function createApp(parts: AppParts): FastifyInstance {
   const frameworkErrors = (error: unknown, _: unknown, reply: FastifyReply) => answer(error, reply)
   const app = fastify({ logger: false, bodyLimit: bodyBytesMax, frameworkErrors })
   app.decorateRequest('principal', undefined)
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(apiVersionField, printApiVersions(apiVersions))
     const { allow } = request.routeOptions.config
     if (allow === 'anyone') return
+    const older = olderOf(parseApiVersions(String(request.headers[apiVersionField])), apiVersions)
+    if (older !== undefined) throw new ServerError(older, tooOld[older].message, { hint: tooOld[older].hint })
     const principal = await authenticate(parts.authentication, request.raw)
     request.principal = principal
     if (principal.is === 'node') parts.lastSeen.set(principal.name, parts.sys.clock.now())

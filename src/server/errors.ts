@@ -10,6 +10,8 @@ export class ServerError extends AshlarError<
   | 'in-use'
   | 'address-not-advertised'
   | 'authority-damaged'
+  | 'client-too-old'
+  | 'server-too-old'
 > {}
 
 /** A node's credential that was judged and refused; the code says why. */
@@ -28,6 +30,8 @@ const answers: Readonly<Record<string, readonly [status: number, hint: string]>>
     400,
     'send an Ed25519 public key as PEM: openssl genpkey -algorithm ed25519 makes a pair',
   ],
+  'client-too-old': [400, 'install the version that the server runs'],
+  'server-too-old': [400, 'bring the server up to the version of the client'],
   'release-missing': [400, 'name it by its digest; ashlar get releases shows which there are'],
   'not-authenticated': [401, 'log in with a token: ashlar login URL'],
   'token-spent': [401, 'make a new one with: ashlar token enrol NODE'],

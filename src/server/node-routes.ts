@@ -11,7 +11,7 @@ import {
 } from '../api/index.ts'
 import { AshlarError, canonicalJson, isHigher } from '../core/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
-import { abandoned, allow, existing, type Parts, parseAs, retried, waitMsOf } from './parts.ts'
+import { abandoned, allow, existing, type Parts, parseAs, parseFactsAs, retried, waitMsOf } from './parts.ts'
 import type { Principal } from './principal.ts'
 
 /** What machines do: become a node, ask for orders, report. */
@@ -33,7 +33,7 @@ export function addNodeRoutes(app: FastifyInstance, parts: Parts): void {
   })
   app.put('/v1/agent/status', allow('node'), async (request, reply) => {
     const { name, actor } = principalAs(request, 'node')
-    await report(parts, name, actor, parseAs(statusRequestSchema, request.body))
+    await report(parts, name, actor, parseFactsAs(statusRequestSchema, request.body))
     return reply.code(204).send()
   })
 }

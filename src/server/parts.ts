@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Kind, kindPaths, type ResourceOf } from '../api/index.ts'
-import { AshlarError } from '../core/index.ts'
+import { AshlarError, readTolerantly } from '../core/index.ts'
 import type { Director } from '../fleet/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Sys } from '../sys/index.ts'
@@ -51,7 +51,18 @@ interface Issue {
 
 /** @throws ServerError `request-invalid`, naming every field that is wrong */
 export function parseAs<Output>(schema: Parser<Output>, value: unknown): Output {
-  const result = schema.safeParse(value)
+  return required(schema.safeParse(value))
+}
+
+/** The same, but for facts: fields that only a newer sender knows are passed over. @throws ServerError `request-invalid` */
+export function parseFactsAs<Schema extends Parameters<typeof readTolerantly>[0]>(
+  schema: Schema,
+  value: unknown,
+) {
+  return required(readTolerantly(schema, value))
+}
+
+function required<Output>(result: ReturnType<Parser<Output>['safeParse']>): Output {
   if (result.success) return result.data
   const why = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
   throw new ServerError('request-invalid', `the request cannot be read: ${why.join('; ')}`)

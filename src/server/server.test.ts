@@ -316,11 +316,15 @@ describe('reports', () => {
     expect(second.status.lastSeenAt).toBeGreaterThanOrEqual(first.status.reportedAt ?? Number.MAX_VALUE)
   })
 
-  test('a report that is not one is refused', async () => {
+  test.each([
+    ['a report that is not one is refused', { floor: 'none' }, 400],
+    ['what only a newer agent reports is passed over', { extra: true }, 204],
+  ])('%s', async (_, more, status) => {
     const node = await server.enrol('babbler')
-    const body = JSON.stringify({ ...statusRunning(node.running), extra: true })
+    const body = JSON.stringify({ ...statusRunning(node.running), ...more })
     const credential = await node.credential('PUT', '/v1/agent/status')
-    expect(await statusOf('PUT', '/v1/agent/status', credential, body)).toBe(400)
+    expect(await statusOf('PUT', '/v1/agent/status', credential, body)).toBe(status)
+    expect((await server.client.get('Node', 'babbler')).status.observed ?? {}).not.toHaveProperty('extra')
   })
 })
 
