@@ -7,6 +7,7 @@ import { keepProvenance } from './build-record.ts'
 import type { Registrar } from './command.ts'
 import type { Context } from './context.ts'
 import { readTextFile } from './files.ts'
+import { stoppable } from './stoppable.ts'
 import { ashlarVersion } from './version.ts'
 
 /** `ashlar build`: the release that definition and lock describe. */
@@ -22,7 +23,8 @@ export function addBuild({ command, act }: Registrar): void {
     .option('--no-cache', 'make everything anew from the locked inputs')
     .action(
       act<{ cache: boolean }>(async (context, [given = '.'], { cache }) => {
-        const { sys, folders, progress } = context
+        const { folders, progress } = context
+        const sys = stoppable(context.sys, context.signal)
         const folder = resolve(given)
         const store = await openContentStore(sys, folders.store)
         const startedMs = sys.clock.monotonicMs()

@@ -3,6 +3,7 @@ import { fetchLocked, lockDefinition } from '../build/index.ts'
 import { openContentStore } from '../oci/index.ts'
 import type { Registrar } from './command.ts'
 import { shippedFiles } from './shipped-files.ts'
+import { stoppable } from './stoppable.ts'
 
 /** `ashlar lock`: the one command that solves dependencies and reaches a mirror. */
 export function addLock({ command, act }: Registrar): void {
@@ -19,7 +20,9 @@ export function addLock({ command, act }: Registrar): void {
       'leave ashlar.lock as it is, and fetch what it names and the store lacks or holds damaged',
     )
     .action(
-      act<{ keep?: true }>(async ({ sys, folders, progress, terminal }, [folder = '.'], { keep }) => {
+      act<{ keep?: true }>(async (context, [folder = '.'], { keep }) => {
+        const { folders, progress, terminal } = context
+        const sys = stoppable(context.sys, context.signal)
         const options = {
           sys,
           folder: resolve(folder),

@@ -36,7 +36,7 @@ async function run(program: string, args: readonly string[], options: ExecOption
           timedOut = true
           child.kill('SIGKILL')
         }, options.timeoutMs)
-  const abort = () => child.kill('SIGTERM')
+  const abort = () => child.kill(options.abortSignal ?? 'SIGTERM')
   options.signal?.addEventListener('abort', abort, { once: true })
   if (options.signal?.aborted) abort()
   const { exitCode } = await exited

@@ -74,6 +74,8 @@ export interface ExecOptions {
   readonly stdin?: Uint8Array | string
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** What the process gets when `signal` aborts. Default SIGTERM. */
+  readonly abortSignal?: 'SIGTERM' | 'SIGKILL'
 }
 
 export interface ExecResult {
@@ -92,7 +94,7 @@ export interface RunningProcess {
   kill(signal?: 'SIGTERM' | 'SIGKILL' | 'SIGINT'): void
 }
 
-export interface SpawnOptions extends Omit<ExecOptions, 'stdin' | 'timeoutMs'> {
+export interface SpawnOptions extends Omit<ExecOptions, 'stdin' | 'timeoutMs' | 'abortSignal'> {
   /** `pipe` (default): read through `stdout` and `stderr`; `inherit`: the terminal's; a path: appended to that file. */
   readonly output?: 'pipe' | 'inherit' | { readonly file: string }
   readonly stdin?: 'ignore' | 'inherit' | Uint8Array

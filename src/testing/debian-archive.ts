@@ -127,7 +127,9 @@ function makePackage(
   const text = Object.entries(control).map(([field, value]) => `${field}: ${value}\n`)
   writeFileSync(join(tree, 'DEBIAN/control'), text.join(''))
   const path = poolPath(name)
-  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, join(archive, path)], { stdio: 'ignore' })
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', tree, join(archive, path)], {
+    stdio: 'ignore',
+  })
   if (crafted !== undefined) writeFileSync(join(archive, path), crafted)
   const deb = readFileSync(join(archive, path))
   return `${text.join('')}Filename: ${path}\nSize: ${deb.length}\nSHA256: ${sha256(deb)}\n`
