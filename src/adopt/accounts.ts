@@ -44,6 +44,7 @@ export function planAccounts(facts: Facts, image: ReadonlySet<string>): AccountP
       message: `the group ${name} (${gid}) belongs to no package and is no user’s own`,
       hint: 'a definition makes a group with each user: give it a user of that name',
     })
+  findings.push(...memberFindings(facts, new Set(users.map(({ name }) => name)), groupNames))
   const names = facts.users.map(({ name }) => name).filter((name) => fitName.test(name) && made(name))
   return { users, groupNames, userNames: new Set([...names, ...users.map(({ name }) => name)]), findings }
 }
@@ -56,7 +57,7 @@ function isMade(facts: Facts, image: ReadonlySet<string>, name: string): boolean
     facts.groups.find((group) => group.name === name)?.gid
   // A person may bear the name of a program that some script speaks of.
   if (number !== undefined && number >= peopleFirst && number <= numberMax) return false
-  return (facts.makers.get(name) ?? []).some((maker) => maker.startsWith('/') || image.has(maker))
+  return (facts.makers.get(name) ?? []).some((maker) => image.has(facts.owners.get(maker) ?? maker))
 }
 
 /** People keep their numbers. A system user's may be taken in the image, where packages give out numbers anew. */
@@ -112,4 +113,22 @@ function numberFindings(facts: Facts, user: User): readonly Finding[] {
       message: `${user.name}’s own group was ${before.gid} and is ${user.uid}: in an image user and group have one number`,
     },
   ]
+}
+
+/** A package's own user in a group: its scripts may have put it there, or an administrator. */
+function memberFindings(
+  facts: Facts,
+  adopted: ReadonlySet<string>,
+  groupNames: ReadonlySet<string>,
+): readonly Finding[] {
+  return facts.groups
+    .filter(({ name }) => groupNames.has(name))
+    .flatMap(({ name, members }) =>
+      members
+        .filter((member) => !adopted.has(member))
+        .map((member) => ({
+          code: 'group-member',
+          message: `${member} was in the group ${name}; in the image only where a package puts it there`,
+        })),
+    )
 }

@@ -1,7 +1,7 @@
 import type { Finding } from '../core/index.ts'
 import type { Entry, Facts } from './facts.ts'
 import { fileBytesMax, filesBytesMax, filesMax } from './limits.ts'
-import { isGenerated, whyStays } from './places.ts'
+import { defaultLinks, isGenerated, whyStays } from './places.ts'
 import { secretName } from './secrets.ts'
 
 /** A file or link that may come along, once its content was seen. */
@@ -37,7 +37,16 @@ export function chooseFiles(facts: Facts, image: ReadonlySet<string>): Choice {
       candidates.push(judgement.candidate)
     }
   }
-  return { candidates, findings: [...findings, ...removedFindings(facts, image)] }
+  const turnedOff = defaultLinks.filter(
+    ({ package: owner, path }) => image.has(owner) && !facts.entries.has(path),
+  )
+  return {
+    candidates: [
+      ...candidates,
+      ...turnedOff.map(({ path }) => ({ entry: emptyLink(path), changed: undefined })),
+    ],
+    findings: [...findings, ...turnedOff.map(turnedOffFinding), ...removedFindings(facts, image)],
+  }
 }
 
 interface Ground {
@@ -104,6 +113,18 @@ function closedFolder(facts: Facts, path: string): string | undefined {
     if (folder !== undefined && (folder.mode & 0o001) === 0) return folder.path
   }
   return undefined
+}
+
+function emptyLink(path: string): Entry {
+  return { path, kind: 'l', mode: 0o777, uid: 0, gid: 0, sizeBytes: 0, target: '/dev/null' }
+}
+
+function turnedOffFinding({ package: owner, path }: (typeof defaultLinks)[number]): Finding {
+  return {
+    code: 'file-removed',
+    message: `${owner} makes it, and it was taken away there; here it leads to /dev/null`,
+    where: path,
+  }
 }
 
 function removedFindings(facts: Facts, image: ReadonlySet<string>): readonly Finding[] {

@@ -53,6 +53,8 @@ export function planHealth(facts: Facts, has: (unit: string) => boolean): Health
 /** Only what can be reached from the node itself, under an address that every node has. */
 function checkOf({ address, port, process, unit }: Socket): HealthCheck | undefined {
   const host = address.replace(/[[\]]|%.*$/g, '')
+  // Its host keys stay behind, so that it does not start before it has some of its own.
+  if (process === 'sshd' || process === 'systemd') return undefined
   if (!['0.0.0.0', '*', '::', '127.0.0.1', '::1'].includes(host)) return undefined
   const stem = unit
     .replace(/\.service$/, '')

@@ -35,32 +35,51 @@ export function layFiles(
   const carried = new Set<string>()
   for (const candidate of candidates) {
     const { path, kind, target, mode } = candidate.entry
-    if (kind === 'l') {
-      files.push({ path: `${treeOf(trees, 'root:root', undefined)}${path}`, target })
-      carried.add(path)
+    const content = contents.get(path)
+    const why = kind === 'l' ? undefined : whyRefused(candidate, content)
+    if (why !== undefined) {
+      findings.push({ ...why, where: path })
       continue
     }
-    const content = contents.get(path)
-    const why = whyRefused(candidate, content)
-    if (content === undefined || why !== undefined) {
-      findings.push({ ...(why ?? unread), where: path })
+    carried.add(path)
+    if (content === undefined) {
+      files.push({ path: `${treeOf(trees, 'root:root', undefined)}${path}`, target })
       continue
     }
     const owner = ownerOf(facts, candidate, accounts, findings)
     const usual = (mode & 0o100) === 0 ? 0o644 : 0o755
     const tree = treeOf(trees, owner, mode === usual ? undefined : mode)
     files.push({ path: `${tree}${path}`, content, executable: (mode & 0o100) !== 0 })
-    carried.add(path)
-    if ((mode & 0o6000) !== 0)
-      findings.push({
-        code: 'file-privileged',
-        message: `carried over with mode ${octal(mode)}: it runs with rights of ${owner}`,
-        where: path,
-        hint: 'is it still needed? its mode is in spec.files',
-      })
+    if ((mode & 0o6000) !== 0) findings.push(privileged(path, mode, owner))
   }
   const layers = [...trees].toSorted(([a], [b]) => a.localeCompare(b, 'en')).map(([, layer]) => layer)
   return { files, layers, carried, findings }
+}
+
+/** Who names a secret by its path does not start without it. */
+export function needFindings(files: readonly LaidFile[], secrets: readonly Finding[]): readonly Finding[] {
+  const paths = [...new Set(secrets.flatMap(({ where }) => (where?.startsWith('/') ? [where] : [])))]
+  return files.flatMap((file) => {
+    if (!('content' in file)) return []
+    const text = Buffer.from(file.content).toString('latin1')
+    return paths
+      .filter((path) => text.includes(path))
+      .map((path) => ({
+        code: 'secret-needed',
+        message: `it names ${path}, which stays behind`,
+        where: file.path.slice(file.path.indexOf('/')),
+        hint: 'give that file to the node at run time, at a path in /var or /run',
+      }))
+  })
+}
+
+function privileged(path: string, mode: number, owner: string): Finding {
+  return {
+    code: 'file-privileged',
+    message: `carried over with mode ${octal(mode)}: it runs with rights of ${owner}`,
+    where: path,
+    hint: 'is it still needed? its mode is in spec.files',
+  }
 }
 
 const unread = {
@@ -70,7 +89,7 @@ const unread = {
 }
 
 function whyRefused({ changed, entry }: Candidate, content: Uint8Array | undefined): Finding | undefined {
-  if (content === undefined) return undefined
+  if (content === undefined) return unread
   const kind = contentOf(content)
   const secret = kind === 'opaque' ? undefined : secretContent(entry.path, content, kind)
   if (secret !== undefined)

@@ -47,3 +47,10 @@ export function whyStays(path: string): { readonly code: string; readonly messag
   const found = stays.find(([pattern]) => pattern.test(path))
   return found === undefined ? undefined : { code: found[1], message: found[2] }
 }
+
+/** Links that a package's script makes at its first installation, and that people take away to turn a default off. */
+export const defaultLinks: readonly { readonly package: string; readonly path: string }[] = [
+  { package: 'nginx-common', path: '/etc/nginx/sites-enabled/default' },
+  { package: 'apache2', path: '/etc/apache2/sites-enabled/000-default.conf' },
+  { package: 'lighttpd', path: '/etc/lighttpd/conf-enabled/99-unconfigured.conf' },
+]

@@ -4,7 +4,7 @@ import { type Candidate, chooseFiles } from './choose-files.ts'
 import { AdoptError } from './errors.ts'
 import type { Facts } from './facts.ts'
 import { planHealth } from './health.ts'
-import { type LaidFile, layFiles } from './lay-files.ts'
+import { type LaidFile, layFiles, needFindings } from './lay-files.ts'
 import { type PackagePlan, planPackages } from './packages.ts'
 import { planRemains } from './remains.ts'
 import { planServices } from './services.ts'
@@ -67,6 +67,7 @@ export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string,
   const units = planServices(facts, packages.image, ownUnits)
   const health = planHealth(facts, units.has)
   const remains = planRemains(facts)
+  const secrets = [...draft.findings, ...laid.findings].filter(({ code }) => code === 'secret')
   const links = [...units.masks].map(([path, target]) => ({ path: `rootfs${path}`, target }))
   const layers =
     laid.layers.some(({ from }) => from === 'rootfs/') || links.length === 0
@@ -109,6 +110,7 @@ export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string,
       ...units.findings,
       ...health.findings,
       ...remains.findings,
+      ...needFindings(laid.files, secrets),
     ]),
   }
 }

@@ -111,6 +111,16 @@ export function planRemains(facts: Facts): RemainsPlan {
       ),
     ),
     ...facts.oddNames.map((path) => finding('file-odd-name', 'its name has control characters', path)),
+    ...([...facts.entries.keys()].some((path) => /^\/etc\/ssh\/ssh_host_.*_key$/.test(path))
+      ? [
+          finding(
+            'ssh-host-keys',
+            'sshd starts only with host keys, and none is in an image',
+            '/etc/ssh',
+            'name some in /var with HostKey in rootfs/etc/ssh/sshd_config.d, and make them there at the first start',
+          ),
+        ]
+      : []),
     finding(
       'password',
       'no password is carried over: no user of the image has one',

@@ -47,7 +47,7 @@ fi
 
 step 'compare files with their packages'
 awk 'FNR == 1 { name = FILENAME; sub(/.*\//, "", name); sub(/\.list$/, "", name); sub(/:.*/, "", name) }
-  /^\/(etc|opt|srv|usr\/local|(usr\/)?lib\/systemd\/system)\// { print "owned\t" name "\t" $0 }' $info/*.list
+  /^\/(etc|opt|srv|usr\/local|(usr\/)?lib\/systemd\/system|usr\/lib\/sysusers\.d)\// { print "owned\t" name "\t" $0 }' $info/*.list
 cat $info/*.md5sums 2> /dev/null | grep -Ev '  (\./)?usr/share/(doc|man|locale|info|lintian)/' | md5sum --check --quiet 2> /dev/null |
   sed -n 's|^\(\./\)\{0,1\}\(.*\): FAILED\( open or read\)\{0,1\}$|\2\3|p' |
   awk 'reading == 1 { lost = sub(/ open or read$/, ""); state["/" $0] = lost ? "lost" : "changed"; next }
@@ -83,6 +83,8 @@ awk -F: 'BEGIN { OFS = ":" } NF >= 4 { $2 = "x"; print "group\t" $0 }' etc/group
 cat usr/share/base-passwd/passwd.master usr/share/base-passwd/group.master 2> /dev/null | cut -d: -f1 | sort -u | tag base-account
 for name in $(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$'); do
   for file in $(grep -lwF -e "$name" $info/*.postinst $info/*.preinst $info/*.config 2> /dev/null); do
+    # A script that only speaks of such a word makes no account.
+    grep -qE 'adduser|useradd|addgroup|groupadd|sysusers' "$file" || continue
     package=$(basename "$file"); package=$(echo "$package" | sed 's/\.[a-z]*$//; s/:.*//'); say maker "$name	$package"
   done
   for file in $(grep -lE "^[ug]!?[[:space:]]+$name([[:space:]]|$)" usr/lib/sysusers.d/*.conf 2> /dev/null); do say maker "$name	/$file"; done

@@ -21,7 +21,7 @@ export function parseTarget(text: string): Target {
 export function shellOf(target: Target): { readonly program: string; readonly args: readonly string[] } {
   if (target.is === 'folder') return { program: 'sh', args: ['-s', target.folder] }
   const elevated =
-    'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n sh -s /; fi; exec sh -s /'
+    'if [ "$(id -u)" != 0 ] && sudo -n sh -c : 2>/dev/null; then exec sudo -n sh -s /; fi; exec sh -s /'
   const options = [
     ...['-T', '-a', '-x', '-o', 'ClearAllForwardings=yes', '-o', `ConnectTimeout=${connectSeconds}`],
     ...['-o', 'ServerAliveInterval=15', '-o', 'PermitLocalCommand=no'],

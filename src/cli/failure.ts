@@ -72,12 +72,13 @@ function systemFailure(error: NodeJS.ErrnoException): Failure {
 
 /** After sysexits.h: programs can tell a wrong call from bad input from a missing thing. */
 export const exitCodes = [
-  { exitCode: 64, meaning: 'the call was wrong', codes: ['usage', 'digest-required'] },
+  { exitCode: 64, meaning: 'the call was wrong', codes: ['usage', 'digest-required', 'target-invalid'] },
   {
     exitCode: 65,
     meaning: 'a definition, lock, key or name cannot be read',
     codes: [
       ...['definition-invalid', 'lock-malformed', 'lock-version', 'resource-invalid', 'request-invalid'],
+      ...['not-debian', 'suite-unsupported', 'architecture-unsupported'],
       ...['digest-malformed', 'reference-malformed', 'version-malformed', 'key-unreadable'],
     ],
   },
@@ -94,7 +95,7 @@ export const exitCodes = [
     meaning: 'a server, archive, port or program cannot be had',
     codes: [
       ...['registry-unreachable', 'server-unreachable', 'archive-unreachable', 'connection-failed'],
-      ...['archive-busy', 'archive-incomplete'],
+      ...['archive-busy', 'archive-incomplete', 'host-unreachable'],
       ...['program-missing', 'address-in-use', 'address-unavailable', 'database-in-use'],
     ],
   },
@@ -105,6 +106,7 @@ export const exitCodes = [
     meaning: 'this user or token may not',
     codes: [
       ...['permission-denied', 'root-required', 'unauthorized', 'denied'],
+      'host-refused',
       ...['not-authenticated', 'not-allowed'],
     ],
   },
