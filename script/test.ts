@@ -27,6 +27,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'machines.test.ts': 240,
   'disk-full-node.test.ts': 30,
   'disk-full-server.test.ts': 20,
+  'adopt.test.ts': 300,
   'demo.test.ts': 420,
   'readme.test.ts': 240,
   'pack.test.ts': 60,

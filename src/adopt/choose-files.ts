@@ -65,6 +65,10 @@ function judge(ground: Ground, entry: Entry): Judgement {
   if (stays !== undefined) return { finding: { ...stays, where: path } }
   if (owner !== undefined && !image.has(owner))
     return { finding: refused('file-of-left-out', entry, `it belongs to ${owner}, which stays behind`) }
+  if (owner !== undefined && kind === 'f' && !facts.md5.has(path) && !ground.changed.has(path))
+    return {
+      finding: refused('unread', entry, `this user may not read it: ${owner} ships it, it may be changed`),
+    }
   if (kind === 'l') return { candidate: { entry, changed: owner } }
   if (kind !== 'f')
     return { finding: refused('file-special', entry, 'a device, socket or pipe is made at run time') }

@@ -56,9 +56,14 @@ export function layFiles(
   return { files, layers, carried, findings }
 }
 
+/** What every program that knows of passwords names, and every image has. */
+const accountFiles = /^\/etc\/g?shadow-?$/
+
 /** Who names a secret by its path does not start without it. */
 export function needFindings(files: readonly LaidFile[], secrets: readonly Finding[]): readonly Finding[] {
-  const paths = [...new Set(secrets.flatMap(({ where }) => (where?.startsWith('/') ? [where] : [])))]
+  const paths = [...new Set(secrets.flatMap(({ where }) => (where === undefined ? [] : [where])))].filter(
+    (path) => !accountFiles.test(path),
+  )
   return files.flatMap((file) => {
     if (!('content' in file)) return []
     const text = Buffer.from(file.content).toString('latin1')

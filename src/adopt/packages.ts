@@ -24,7 +24,7 @@ export function planPackages(facts: Facts): PackagePlan {
     const missing = whyMissing(facts, one)
     const needless = whySuperfluous(one.name)
     if (needless !== undefined) {
-      if (!facts.automatic.has(one.name) && missing === undefined)
+      if (!facts.automatic.has(one.name) && missing === undefined && !one.name.startsWith('linux-image-'))
         superfluous.set(needless, [...(superfluous.get(needless) ?? []), one.name])
     } else if (missing === undefined) available.set(one.name, one)
     else findings.push(missing)

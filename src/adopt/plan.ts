@@ -3,8 +3,9 @@ import { type AccountPlan, planAccounts } from './accounts.ts'
 import { type Candidate, chooseFiles } from './choose-files.ts'
 import { AdoptError } from './errors.ts'
 import type { Facts } from './facts.ts'
+import { folderFindings } from './folders.ts'
 import { planHealth } from './health.ts'
-import { type LaidFile, layFiles, needFindings } from './lay-files.ts'
+import { type FilePlan, type LaidFile, layFiles, needFindings } from './lay-files.ts'
 import { type PackagePlan, planPackages } from './packages.ts'
 import { planRemains } from './remains.ts'
 import { planServices } from './services.ts'
@@ -61,61 +62,37 @@ export function pathsToRead({ candidates }: Draft): readonly string[] {
 export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string, Uint8Array>): Plan {
   const { name, suite, architecture, accounts, packages } = draft
   const laid = layFiles(facts, draft.candidates, contents, accounts)
-  const ownUnits = new Set(
-    [...laid.carried].flatMap((path) => /^\/etc\/systemd\/system\/([^/]+)$/.exec(path)?.[1] ?? []),
-  )
-  const units = planServices(facts, packages.image, ownUnits)
-  const health = planHealth(facts, units.has)
+  const services = planServices(facts, packages.image, laid.carried)
+  const health = planHealth(facts, services.has)
   const remains = planRemains(facts)
+  const masks = [...services.masks].map(([path, target]) => ({ path: `rootfs${path}`, target }))
+  const files = [...laid.files, ...masks]
+  const layers = masks.length === 0 ? laid.layers : withRoot(laid.layers)
   const secrets = [...draft.findings, ...laid.findings].filter(({ code }) => code === 'secret')
-  const links = [...units.masks].map(([path, target]) => ({ path: `rootfs${path}`, target }))
-  const layers =
-    laid.layers.some(({ from }) => from === 'rootfs/') || links.length === 0
-      ? laid.layers
-      : [rootLayer, ...laid.layers]
-  const summary: Summary = {
-    ...{
-      name,
-      suite,
-      architecture,
-      packages: packages.packages,
-      services: units.services,
-      health: health.health,
-    },
-    users: accounts.users.map((user) => user.name),
-    files: [...laid.carried, ...units.masks.keys()].toSorted(),
-  }
+  const common = { name, suite, architecture, packages: packages.packages, services: services.services }
   return {
     definition: printDefinition({
-      ...{
-        name,
-        suite,
-        architecture,
-        kernel: packages.kernel,
-        packages: packages.packages,
-        users: accounts.users,
-      },
-      ...{
-        kernelArguments: remains.kernelArguments,
-        layers,
-        services: units.services,
-        health: health.health,
-      },
+      ...{ ...common, layers, users: accounts.users, health: health.health },
+      ...{ kernel: packages.kernel, kernelArguments: remains.kernelArguments },
     }),
-    files: [...laid.files, ...links],
-    summary,
+    files,
+    summary: {
+      ...{ ...common, health: health.health, users: accounts.users.map((user) => user.name) },
+      files: [...laid.carried, ...services.masks.keys()].toSorted(),
+    },
     findings: inOrder([
-      ...draft.findings,
-      ...laid.findings,
-      ...units.findings,
-      ...health.findings,
-      ...remains.findings,
-      ...needFindings(laid.files, secrets),
+      ...[...draft.findings, ...laid.findings, ...services.findings, ...health.findings, ...remains.findings],
+      ...[...needFindings(laid.files, secrets), ...folderFindings(facts, files, layers)],
     ]),
   }
 }
 
-const rootLayer = { from: 'rootfs/', to: '/', owner: 'root:root', directoryMode: '0755' }
+/** Masks lie in root's own tree. */
+function withRoot(layers: FilePlan['layers']): FilePlan['layers'] {
+  const from = 'rootfs/'
+  if (layers.some((layer) => layer.from === from)) return layers
+  return [{ from, to: '/', owner: 'root:root', directoryMode: '0755' }, ...layers]
+}
 
 /** By code, then by place: the same system gives the same report. */
 function inOrder(findings: readonly Finding[]): readonly Finding[] {

@@ -47,7 +47,7 @@ fi
 
 step 'compare files with their packages'
 awk 'FNR == 1 { name = FILENAME; sub(/.*\//, "", name); sub(/\.list$/, "", name); sub(/:.*/, "", name) }
-  /^\/(etc|opt|srv|usr\/local|(usr\/)?lib\/systemd\/system|usr\/lib\/sysusers\.d)\// { print "owned\t" name "\t" $0 }' $info/*.list
+  /^\/(etc|opt|srv|usr\/local|(usr\/)?lib\/systemd\/system|usr\/lib\/sysusers\.d)(\/|$)/ { print "owned\t" name "\t" $0 }' $info/*.list
 cat $info/*.md5sums 2> /dev/null | grep -Ev '  (\./)?usr/share/(doc|man|locale|info|lintian)/' | md5sum --check --quiet 2> /dev/null |
   sed -n 's|^\(\./\)\{0,1\}\(.*\): FAILED\( open or read\)\{0,1\}$|\2\3|p' |
   awk 'reading == 1 { lost = sub(/ open or read$/, ""); state["/" $0] = lost ? "lost" : "changed"; next }
@@ -108,7 +108,9 @@ for path in var/lib/* var/mail var/www var/opt var/local var/spool/* var/backups
 done
 for path in var/spool/cron/crontabs/* var/spool/cron/atjobs/*; do [ ! -f "$path" ] || say crontab "/$path"; done
 [ ! -r etc/fstab ] || awk '!/^[[:space:]]*(#|$)/ { print "mount\t" $2 "\t" $3 }' etc/fstab
-if [ "$live" = yes ] && [ -r /proc/cmdline ]; then tag kernel < /proc/cmdline
+# In a container it is the host's; what stands behind two dashes is for another program.
+if [ "$live" = yes ] && [ -e run/systemd/container ]; then :
+elif [ "$live" = yes ] && [ -r /proc/cmdline ]; then sed 's/ -- .*//' /proc/cmdline | tag kernel
 elif [ -r etc/default/grub ]; then sed -n 's/^GRUB_CMDLINE_LINUX\(_DEFAULT\)\{0,1\}=//p' etc/default/grub | tr -d "\"'" | tag kernel; fi
 for path in usr/local/lib/python3*/dist-packages/*.dist-info usr/lib/python3/dist-packages/*.dist-info; do
   [ -e "$path/INSTALLER" ] && grep -qx pip "$path/INSTALLER" && say foreign "pip	$(basename "$path" .dist-info)"

@@ -76,8 +76,16 @@ const statement = new RegExp(
   `^\\s*(?:\\S+\\s+)?(?:requirepass|masterauth|authtok|rocommunity6?|rwcommunity6?|${words})[ \\t]+["']?([^\\s"';]+)["']?;?\\s*$`,
   'i',
 )
-const inAddress = /:\/\/[^/\s:@'"]*:([^/\s@'"]+)@/g
-const inHeader = /authorization["']?\s*[:=]?\s*["']?\s*(?:bearer|basic|token)\s+([^\s"']+)/gi
+/** In an address, a header, an argument, an element, a line of netrc(5). */
+const elsewhere: readonly RegExp[] = [
+  /:\/\/[^/\s:@'"]*:([^/\s@'"]+)@/g,
+  /authorization["']?\s*[:=]?\s*["']?\s*(?:bearer|basic|token)\s+([^\s"']+)/gi,
+  new RegExp(`\\s--?(?:[a-z0-9-]*-)?(?:${words})[a-z0-9_-]*[ =]+["']?([^\\s"']+)`, 'gi'),
+  /\s(?:-u|--user)[ =]?["']?[^\s:"'/]+:([^\s"']+)/g,
+  /\b(?:mysql|mariadb|sshpass)\S*\s(?:.*\s)?-p\s?([^\s"']+)/g,
+  new RegExp(`<[^<>]*(?:${words})[^<>]*>\\s*([^<\\s]+)\\s*<\\/`, 'gi'),
+  /\blogin\s+\S+\s+password\s+(\S+)/gi,
+]
 
 function secretLine(line: string): string | undefined {
   const comment = /^\s*(?:#|;|\/\/|--|\*)/.test(line)
@@ -90,10 +98,10 @@ function secretLine(line: string): string | undefined {
       return 'a password or token'
   const value = comment ? undefined : statement.exec(line)?.[1]
   if (value !== undefined && !harmless(value)) return 'a password or token'
-  for (const pattern of [inAddress, inHeader])
+  for (const pattern of elsewhere)
     for (const match of line.matchAll(pattern))
-      if (!harmless(match[1] ?? '')) return 'credentials in an address or header'
-  for (const [word] of line.matchAll(/[A-Za-z0-9+/_=-]{24,}/g))
+      if (!harmless(match[1] ?? '')) return 'credentials in an address or a call'
+  for (const [word] of line.matchAll(/[A-Za-z0-9+/_-]{24,}={0,2}/g))
     if (isRandom(word)) return 'a long random word'
   return undefined
 }
@@ -101,19 +109,24 @@ function secretLine(line: string): string | undefined {
 const harmlessWords =
   /^(?:yes|no|on|off|true|false|none|null|nil|undefined|required|requisite|sufficient|optional|include|prompt|ask|plain|md5|sha\d*|scram-sha-256|crypt|x+|\*+|!+|\.\.\.|0|1)$/i
 
-/** A variable, a file that holds it, or a switch. */
+/** A variable without a default, a placeholder, a path of a file that holds it. */
+const harmlessForms =
+  /^(?:\$[A-Za-z_][A-Za-z0-9_]*|\$\{[A-Za-z0-9_.]*\}|\$\(.*|%[A-Za-z]|%\(?[A-Za-z_]+\)?[sd]?|<[^<>]*>|\{\{?[^{}]*\}?\}|(?:~|\/[\w.@-]+)(?:\/[\w.@-]+)+\/?)$/
+
 function harmless(value: string): boolean {
-  return value.length < 2 || /^[$%<{(@/~]/.test(value) || harmlessWords.test(value)
+  return value.length < 2 || harmlessForms.test(value) || harmlessWords.test(value)
 }
 
-/** Long hexadecimal, or letters of both cases and digits in a colourful row; not a path. */
+/** Long hexadecimal, or letters of both cases and digits in a colourful row. Names change case where their words begin, and have numbers at the ends. */
 function isRandom(word: string): boolean {
   if (/^[0-9a-f]{32,}$/i.test(word)) return /\d/.test(word) && /[a-f]/i.test(word)
-  if (word.includes('/') && !word.endsWith('=')) return false
   if (!/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false
-  const classes = [...word].map((c) =>
-    /[a-z]/.test(c) ? 'a' : /[A-Z]/.test(c) ? 'A' : /\d/.test(c) ? '1' : '-',
+  const kinds = [...word].map((one) =>
+    /[a-z]/.test(one) ? 'a' : /[A-Z]/.test(one) ? 'A' : /\d/.test(one) ? '1' : '-',
   )
-  const changes = classes.filter((one, index) => index > 0 && one !== classes[index - 1]).length
-  return changes >= word.length / 4
+  const changes = kinds
+    .slice(1)
+    .map((kind, index) => `${kinds[index]}${kind}`)
+    .filter((change) => !change.includes('-') && change[0] !== change[1])
+  return changes.filter((change) => change.includes('1')).length >= 4 || changes.length > 0.42 * word.length
 }

@@ -13,6 +13,7 @@ export interface ServicePlan {
 
 const folder = '/etc/systemd/system/'
 const wants = /^(?:[^/]+\.(?:wants|requires|upholds))\/([^/]+)$/
+const ownUnits = /^\/etc\/systemd\/system\/([^/]+)$/
 const packageUnits = /^\/usr\/lib\/systemd\/system\/([^/]+)$/
 
 /** What Debian's installer and systemd's own package enable without leaving a note of it. */
@@ -23,14 +24,15 @@ const enabledAnyway = new Set([
   'systemd-timesyncd.service',
 ])
 
-/** `carried` are the unit files below `/etc` that go into the image. */
+/** `carried` are the paths of files that go into the image: a unit of somebody's own is among them. */
 export function planServices(
   facts: Facts,
   image: ReadonlySet<string>,
   carried: ReadonlySet<string>,
 ): ServicePlan {
   const findings: Finding[] = []
-  const known = new Set([...carried, ...unitsOfImage(facts, image)])
+  const own = [...carried].flatMap((path) => ownUnits.exec(path)?.[1] ?? [])
+  const known = new Set([...own, ...unitsOfImage(facts, image)])
   const has = (unit: string) => known.has(unit) || known.has(unit.replace(/@[^.]*\./, '@.'))
   const links = [...facts.entries.values()].filter(
     ({ kind, path }) => kind === 'l' && path.startsWith(folder),
