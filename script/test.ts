@@ -22,6 +22,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'ashlar-test-'))
 const systemBudgets: Readonly<Record<string, number>> = {
   'reproducible.test.ts': 420,
   'offline-build.test.ts': 240,
+  'faults-disk-full.test.ts': 120,
   'faults-stopped.test.ts': 180,
   'server-kill.test.ts': 120,
   'machines.test.ts': 240,

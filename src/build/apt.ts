@@ -115,9 +115,10 @@ export class Apt {
   ): Promise<ArchiveFault | undefined> {
     try {
       const { exitCode, stderr } = await this.#run(program, args, timeoutMs)
-      return exitCode === 0 ? undefined : archiveFault(stderr)
+      return exitCode === 0 ? undefined : archiveFault(stderr, this.#options.folder)
     } catch (error) {
-      if (error instanceof AshlarError && error.code === 'timed-out') return silentFault(what)
+      if (error instanceof AshlarError && error.code === 'timed-out')
+        return silentFault(what, this.#options.folder)
       throw error
     }
   }

@@ -141,13 +141,13 @@ const kinds: readonly Kind[] = [
   },
 ]
 
-/** Reads apt's complaints. What it says in words of its own stays in the message. */
-export function archiveFault(stderr: string): ArchiveFault {
+/** Reads apt's complaints. What it says in words of its own stays in the message. `folder` is where apt writes. */
+export function archiveFault(stderr: string, folder: string): ArchiveFault {
   const found = kinds.find(({ says }) => says.test(stderr))
   const lines = stderr.split('\n').filter((line) => /^(?:[EW]|Error|Warning):/.test(line))
   const line =
     lines.find((one) => found?.says.test(one)) ?? lines[0] ?? stderr.trim().split('\n').at(-1) ?? ''
-  const where = /https?:\/\/[^\s'"]+/.exec(line)?.[0]
+  const where = found?.code === 'disk-full' ? folder : /https?:\/\/[^\s'"]+/.exec(line)?.[0]
   const said = found?.says.exec(stderr)?.[0] ?? line.replace(/^\w+: */, '')
   const { code, message, hint, passing } = found ?? {
     code: 'archive-unreachable' as const,
@@ -161,8 +161,9 @@ export function archiveFault(stderr: string): ArchiveFault {
 }
 
 /** apt was killed when its time was over. */
-export function silentFault(what: string): ArchiveFault {
+export function silentFault(what: string, folder: string): ArchiveFault {
   return archiveFault(
     `E: Failed to fetch ${what}  Connection timed out: not done within the time that even a slow mirror needs`,
+    folder,
   )
 }

@@ -1,5 +1,5 @@
 import type { ExecResult, Sys } from '../sys/index.ts'
-import { BuildError } from './errors.ts'
+import { toolFailure } from './tool-failure.ts'
 
 /** Something of the host that a chamber sees, under `/run/ashlar/<name>`. */
 export interface Bind {
@@ -76,7 +76,7 @@ export const mortal = [
   '--',
 ] as const
 
-/** Runs a program in a chamber. @throws BuildError `tool-failed` with its last words */
+/** Runs a program in a chamber. @throws BuildError `tool-failed` with its last words, `disk-full`, `chroot-bare` */
 export async function runInside(
   sys: Sys,
   chamber: Chamber,
@@ -92,12 +92,7 @@ export async function runInside(
     ...program,
   ])
   if (result.exitCode === 0) return result
-  const words = [...new TextDecoder().decode(result.stdout).split('\n'), ...result.stderr.split('\n')]
-  throw new BuildError(
-    'tool-failed',
-    `${program[0]} ended with exit code ${result.exitCode}:\n${words.filter(Boolean).slice(-20).join('\n')}`,
-    { where: chamber.root },
-  )
+  throw await toolFailure(sys, program[0] ?? '', result, chamber.root)
 }
 
 /** As {@link runInside}, for a script of the shell that is in the chamber; `args` are its `$1`, `$2` … */

@@ -10,6 +10,7 @@ export type BuildErrorCode =
   | 'archive-key-revoked'
   | 'archive-key-unknown'
   | 'archive-unreachable'
+  | 'chroot-bare'
   | 'clock-behind'
   | 'definition-invalid'
   | 'definition-missing'

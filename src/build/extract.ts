@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
 import { mortal } from './chamber.ts'
-import { BuildError } from './errors.ts'
+import { toolFailure } from './tool-failure.ts'
 
 /**
  * Extracts packages side by side, without running anything of theirs, and cannot write outside `$root`: a package may
@@ -42,7 +42,7 @@ export async function extractInside(
   names: readonly string[],
 ): Promise<void> {
   const files = names.map((name) => join(folder, `${name}.deb`))
-  const { exitCode, stderr } = await sys.exec.run('setpriv', [
+  const result = await sys.exec.run('setpriv', [
     ...mortal,
     ...[
       'unshare',
@@ -59,6 +59,5 @@ export async function extractInside(
     ],
     ...[root, ...files],
   ])
-  if (exitCode !== 0)
-    throw new BuildError('tool-failed', `cannot extract the packages: ${stderr.trim()}`, { where: root })
+  if (result.exitCode !== 0) throw await toolFailure(sys, 'the extraction of packages', result, root)
 }

@@ -4,6 +4,7 @@ import { type Chamber, mortal, runScript } from './chamber.ts'
 import { essentialClosure, readControls, unpackBatches } from './control.ts'
 import { parseDeb822 } from './deb822.ts'
 import { BuildError } from './errors.ts'
+import { toolFailure } from './tool-failure.ts'
 
 /**
  * Extracts packages side by side, without running anything of theirs. The folders that /usr was merged with are links
@@ -30,17 +31,8 @@ export async function extractPackages(
   names: readonly string[],
 ): Promise<void> {
   const files = names.map((name) => join(folder, `${name}.deb`))
-  const { exitCode, stderr } = await sys.exec.run('setpriv', [
-    ...mortal,
-    'sh',
-    '-euc',
-    extractScript,
-    'sh',
-    root,
-    ...files,
-  ])
-  if (exitCode !== 0)
-    throw new BuildError('tool-failed', `cannot extract the packages: ${stderr.trim()}`, { where: root })
+  const result = await sys.exec.run('setpriv', [...mortal, 'sh', '-euc', extractScript, 'sh', root, ...files])
+  if (result.exitCode !== 0) throw await toolFailure(sys, 'the extraction of packages', result, root)
 }
 
 /**

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Disk } from './sys.ts'
 
-export const realDisk: Disk = { ...fs, writeDurably, syncFolder }
+export const realDisk: Disk = { ...fs, writeFile, writeDurably, syncFolder }
 
 async function writeDurably(
   path: string,
@@ -23,7 +23,7 @@ async function writeDurably(
     await fs.rename(temporary, path)
   } catch (error) {
     await fs.rm(temporary, { force: true })
-    throw error
+    throw named(error, path)
   }
   await syncFolder(dirname(path))
 }
@@ -35,4 +35,20 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close()
   }
+}
+
+/** As Node's, but an error tells the file also where the write failed and not the opening. */
+async function writeFile(...[path, ...rest]: Parameters<typeof fs.writeFile>): Promise<void> {
+  try {
+    await fs.writeFile(path, ...rest)
+  } catch (error) {
+    throw typeof path === 'string' ? named(error, path) : error
+  }
+}
+
+/** "The disk is full" is of little use without which. */
+function named(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'syscall' in error && !('path' in error))
+    return Object.assign(error, { path })
+  return error
 }

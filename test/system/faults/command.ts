@@ -15,8 +15,10 @@ export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Stands where the host keeps the keys of Debian, in a mount name space of the command's own. */
   readonly keyring?: string
-  /** The whole process group is stopped by its number when the command has done so many steps. */
+  /** The process gets the signal when the command has done so many steps. */
   readonly stop?: { readonly at: number; readonly signal: NodeJS.Signals }
+  /** Before the first step that matches, the disk of `data` is filled. */
+  readonly fillAt?: RegExp
   /** File that is to get every step. */
   readonly list?: string
 }
@@ -25,7 +27,7 @@ const keyringScript = 'mount --bind "$1" /usr/share/keyrings/debian-archive-keyr
 
 /** Runs `ashlar` as a process of its own, from its sources, with what it does counted. */
 export function runCommand(words: readonly string[], options: CommandOptions): Promise<Ended> {
-  const { data, environment, keyring, stop, list } = options
+  const { data, environment, keyring, stop, fillAt, list } = options
   const counted = ['--import', join(import.meta.dirname, 'stop-at.ts')]
   const command = [node, ...counted, join(repository, 'src/cli/main.ts'), ...words]
   const [program = '', ...args] =
@@ -36,6 +38,7 @@ export function runCommand(words: readonly string[], options: CommandOptions): P
     env: {
       ...{ PATH: process.env.PATH, HOME: '/root', ASHLAR_DATA: data, NO_COLOR: '1' },
       ...(stop !== undefined && { ASHLAR_STOP_AT: String(stop.at), ASHLAR_STOP_WITH: stop.signal }),
+      ...(fillAt !== undefined && { ASHLAR_FILL_AT: fillAt.source }),
       ...(list !== undefined && { ASHLAR_STOP_LIST: list }),
       ...environment,
     },
