@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
+import { writeManPages } from './man.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -100,6 +101,8 @@ for (const [name, { entry, packages, bytesMax, splitting = false }] of Object.en
   if (bytes > bytesMax) throw new Error(`${outfile} has ${bytes} bytes, and may have ${bytesMax}`)
   process.stdout.write(`${outfile} ${bytes} bytes: ${used.join(', ')}\n`)
 }
+
+process.stdout.write(`dist/man ${await writeManPages(root, join(root, 'dist/man'))} pages\n`)
 
 /** Parts that earlier runs left. */
 function removeParts(name: string, made: readonly string[]): void {

@@ -51,6 +51,7 @@ const groups: readonly (readonly [heading: string, Readonly<Record<string, Load>
   [
     'This host:',
     {
+      completion: async () => (await import('./completion.ts')).addCompletion,
       fsck: async () => (await import('./fsck.ts')).addFsck,
     },
   ],

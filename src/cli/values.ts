@@ -16,7 +16,7 @@ interface Value {
 
 /** Every `<word>` that stands for something in a usage line: one word, one meaning. */
 const values: Readonly<Record<string, Value>> = {
-  folder: { description: 'folder of the definition (default: this one)', from: 'definitions' },
+  folder: { description: 'folder of the definition (default: this one)', from: 'folders' },
   reference: { description: 'a release of the local store: NAME:VERSION or NAME@sha256:…', from: 'images' },
   release: { description: 'digest of a release: sha256:… or NAME@sha256:…', from: 'images' },
   machine: { description: 'name of a machine on this host', from: 'machines' },
@@ -42,4 +42,10 @@ export function describeValue(name: string): string {
 
 export function sourceOf(name: string): ValueSource {
   return values[name]?.from ?? 'none'
+}
+
+/** The few words that a value can be; undefined where they are looked up. */
+export function fixedValues(source: ValueSource): readonly string[] | undefined {
+  if (source === 'kinds') return ['nodes', 'fleets', 'releases', 'rollouts']
+  return source === 'shells' ? ['bash', 'zsh', 'fish'] : undefined
 }

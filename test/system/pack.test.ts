@@ -84,7 +84,7 @@ describe('a package that was made by npm pack and installed with npm install -g'
   test('holds the bundles and what starts them, and depends on nothing but Node', () => {
     const files = execFileSync('tar', ['-tf', tarball], { encoding: 'utf8' }).trim().split('\n')
     const parts = files.map((file) => file.replace(/^package\//, '').replace(/[^/]+$/, ''))
-    expect([...new Set(parts)].toSorted()).toEqual(['', 'bin/', 'dist/'])
+    expect([...new Set(parts)].toSorted()).toEqual(['', 'bin/', 'dist/', 'dist/man/'])
     expect(files).toEqual(expect.arrayContaining(['package/dist/agent.js', 'package/dist/launcher.js']))
     const manifest = JSON.parse(readFileSync(installed('package.json'), 'utf8')) as Record<string, unknown>
     expect(manifest.dependencies).toBeUndefined()
@@ -95,6 +95,21 @@ describe('a package that was made by npm pack and installed with npm install -g'
   test('answers with its version, whatever Node the machine has', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
     expect(await ashlar(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  test('brings its man pages to where man looks', () => {
+    const man = execFileSync('man', ['--manpath', join(scratch, 'prefix/share/man'), 'ashlar-build'], {
+      encoding: 'utf8',
+      env: { PATH: '/usr/bin:/bin', MANPAGER: 'cat' },
+    })
+    expect(man).toContain('ashlar.lock')
+  })
+
+  test('completes in a shell that finds it in PATH', async () => {
+    expect(await ashlar(['completion', 'bash'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('complete -F _ashlar ashlar'),
+    })
   })
 
   test('prints the schema that the clone prints', async () => {
