@@ -29,7 +29,7 @@ const kinds: readonly Kind[] = [
     hint: 'see which disk: df -h; make room and run the command again',
   },
   {
-    says: /is not valid yet \(invalid for another [^)]*\)/,
+    says: /is not valid yet \(invalid for another [^)]*\)|was created \S+ \S+ in the future/,
     code: 'clock-behind',
     message: 'the archive index is dated in the future: the clock of this machine is behind',
     hint: clockHint,

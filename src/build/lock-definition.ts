@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Lock, printLock } from '../core/index.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
+import { requireClock } from './clock.ts'
 import { digestOf, lockName, readDefinition } from './definition-file.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
@@ -66,6 +67,7 @@ async function readPockets(
       throw new BuildError('archive-invalid', `the index of ${name} is not the one that was signed`, {
         where: name,
       })
+    requireClock(sys, release.dateSeconds)
     catalogue.add(index.toString('utf8'), archive)
     const signed = await sys.disk.readFile(inRelease)
     pockets.push({ name, archive, digest: digestOf(signed), sizeBytes: signed.length, signers: [...signers] })

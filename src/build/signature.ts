@@ -37,7 +37,9 @@ export function judgeStatus(status: string, where: string): readonly string[] {
 
 /** In words that {@link archiveFault} knows: apt may have been content with what gpgv here is not. */
 function noSigner(status: string, where: string): BuildError {
-  const why = /(?:EXPKEYSIG|EXPSIG|REVKEYSIG|NO_PUBKEY) .*/.exec(status)?.[0] ?? `${where} is not signed`
+  const why =
+    /(?:EXPKEYSIG|EXPSIG|REVKEYSIG|NO_PUBKEY) .*|was created .* in the future/.exec(status)?.[0] ??
+    `${where} is not signed`
   const { error } = archiveFault(`E: ${why}`, where)
   return new BuildError(error.code, error.message, { where, hint: error.hint })
 }
