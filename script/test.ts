@@ -26,6 +26,8 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'faults-stopped.test.ts': 180,
   'server-kill.test.ts': 120,
   'machines.test.ts': 240,
+  'machine-kill.test.ts': 120,
+  'oversized.test.ts': 20,
   'disk-full-node.test.ts': 30,
   'disk-full-server.test.ts': 20,
   'adopt.test.ts': 300,

@@ -60,6 +60,7 @@ export function addMachineCreate({ command, act }: Registrar, machine: Command):
           architecture: architectureOf(process.arch),
           ...(options.standalone !== true && { enrolmentToken: await mintEnrolment(context, name, labels) }),
           progress: context.progress,
+          signal: context.signal,
         })
         return {
           json: { name, address: made.address, release: digest },

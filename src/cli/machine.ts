@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import {
   consoleText,
+  damagedMachines,
   defaultNetwork,
   ensureBridge,
   gatewayOf,
@@ -115,12 +116,13 @@ function addRemove({ command, act }: Registrar, machine: Command): void {
       act<{ yes?: true }>(async (context, [name], { yes }) => {
         requireRoot(context)
         const found = (await listMachines(at(context, name))).find((status) => status.machine.name === name)
-        if (found === undefined)
+        const isDamaged = (await damagedMachines(at(context, name))).includes(name ?? '')
+        if (found === undefined && !isDamaged)
           return { json: { name, removed: false }, text: `there is no machine ${name}` }
         const plan = [
-          ...(found.running ? [`power off ${name}`] : []),
+          ...(found?.running ? [`power off ${name}`] : []),
           `delete both slots and /var of ${name}`,
-          `free ${found.machine.address}`,
+          ...(found === undefined ? [] : [`free ${found.machine.address}`]),
         ]
         if (yes !== true)
           return {
@@ -191,9 +193,14 @@ function addList({ command, act }: Registrar, machine: Command): void {
   ).action(
     act(async ({ sys, folders, terminal }) => {
       const machines = await listMachines({ sys, folder: folders.machines })
+      const damaged = await damagedMachines({ sys, folder: folders.machines })
+      const rows = [...machines.map(rowOf), ...damaged.map((name) => [name, 'damaged', '-', '-', '-'])]
       return {
-        json: machines.map(summaryOf),
-        text: table(['name', 'state', 'address', 'slot', 'release'], machines.map(rowOf), terminal.columns),
+        json: [
+          ...machines.map(summaryOf),
+          ...damaged.map((name) => ({ name, running: false, damaged: true })),
+        ],
+        text: table(['name', 'state', 'address', 'slot', 'release'], rows, terminal.columns),
       }
     }),
   )

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
+import { finishRemoval, heldExitCode, holding, isHeld, removeLeftovers } from './leftovers.ts'
 import { launcherEndMs, pollMs, powerOffMs, startMs, stateBytes } from './limits.ts'
 import {
   isAlive,
@@ -9,11 +10,13 @@ import {
   type Machine,
   machineNames,
   machinePaths,
+  readableMachines,
   readLauncherState,
   readMachine,
+  readUnlessMalformed,
   whenThere,
 } from './machine-folder.ts'
-import { disconnectMachine } from './network.ts'
+import { defaultNetwork, removeIdleBridge } from './network.ts'
 
 export interface MachineAt {
   readonly sys: Sys
@@ -42,19 +45,20 @@ const launcherFile = join(
 export async function startMachine(at: MachineAt & { readonly node: string }): Promise<LauncherState> {
   const { sys, folder, name } = at
   const paths = machinePaths(folder, name)
-  await readMachine(sys, folder, name)
-  if ((await statusOf(at)).running)
-    throw new MachineError('machine-running', `machine ${name} runs already`, {
-      hint: `ashlar machine console ${name}`,
-    })
+  await removeLeftovers(sys, folder)
+  // Also while its launcher has not said anything yet.
+  if ((await statusOf(at)).running || (await isHeld(sys, paths.home))) throw alreadyRunning(name)
   // A full disk is told here: a launcher that cannot write could not say it.
   await sys.disk.writeDurably(paths.state, ' '.repeat(stateBytes))
   await sys.disk.rm(paths.state, { force: true })
   // Namespaces of its own: when the launcher ends, however it ends, the kernel ends all that it started (it is the
   // first process of its PID namespace) and takes away all that it mounted.
+  const [flock = '', ...lock] = holding(paths.home)
   const launcher = await sys.exec.spawn(
-    'unshare',
+    flock,
     [
+      ...lock,
+      'unshare',
       '--mount',
       '--propagation=private',
       '--pid',
@@ -68,26 +72,35 @@ export async function startMachine(at: MachineAt & { readonly node: string }): P
     ],
     { detached: true, output: { file: paths.launcherLog } },
   )
-  let ended = false
-  void launcher.exited.then(() => {
-    ended = true
+  let ended: number | undefined
+  void launcher.exited.then(({ exitCode }) => {
+    ended = exitCode
   })
   const state = await waitFor(sys, startMs, async () => {
     const said = await readLauncherState(sys, paths.state)
-    return ended || said?.phase === 'running' || said?.phase === 'failed' ? (said ?? 'ended') : undefined
+    return ended !== undefined || said?.phase === 'running' || said?.phase === 'failed'
+      ? (said ?? 'ended')
+      : undefined
   })
   if (typeof state === 'object' && state.phase === 'running') return state
+  if (ended === heldExitCode) throw alreadyRunning(name)
   throw new MachineError('machine-failed', `machine ${name} did not start${whyOf(state)}`, {
     where: paths.launcherLog,
     hint: `read ${paths.launcherLog} and ${paths.console}`,
   })
 }
 
+function alreadyRunning(name: string): MachineError {
+  return new MachineError('machine-running', `machine ${name} runs already`, {
+    hint: `ashlar machine console ${name}`,
+  })
+}
+
 /** Powers a machine off; kills what does not end in time. Does nothing to one that does not run. */
 export async function stopMachine({ sys, folder, name }: MachineAt): Promise<void> {
-  const { state: path } = machinePaths(folder, name)
-  const state = await readLauncherState(sys, path)
-  if (state === undefined || !(await isAlive(sys, state))) return
+  const { state: path, home } = machinePaths(folder, name)
+  const state = await launcherOf(sys, path, home)
+  if (state === undefined) return
   sys.exec.kill(state.pid, 'SIGTERM')
   const gone = () => isAlive(sys, state).then((alive) => (alive ? undefined : true))
   if ((await waitFor(sys, powerOffMs + launcherEndMs, gone)) !== undefined) return
@@ -96,13 +109,31 @@ export async function stopMachine({ sys, folder, name }: MachineAt): Promise<voi
   await waitFor(sys, launcherEndMs, gone)
 }
 
-/** Stops a machine and removes all that it was; the bridge too, when it was the last one there. */
+/** What runs the machine, if anything does. Whoever started it may have been killed before it said who it is. */
+async function launcherOf(sys: Sys, path: string, home: string): Promise<LauncherState | undefined> {
+  const found = await waitFor(sys, launcherEndMs, async () => {
+    const state = await readLauncherState(sys, path)
+    if (await isAlive(sys, state)) return state
+    return (await isHeld(sys, home)) ? undefined : 'nobody'
+  })
+  return found === 'nobody' ? undefined : found
+}
+
+/**
+ * Stops a machine and removes all that it was; the bridge too, when it was the last one there. A removal that was
+ * killed is gone on with by the next command.
+ */
 export async function removeMachine(at: MachineAt): Promise<void> {
   const { sys, folder, name } = at
-  const machine = await readMachine(sys, folder, name)
+  const paths = machinePaths(folder, name)
+  await removeLeftovers(sys, folder)
+  const machine = await readUnlessMalformed(sys, folder, name)
   await stopMachine(at)
-  await sys.disk.rm(machinePaths(folder, name).home, { recursive: true, force: true })
-  await disconnectMachine(sys, machine)
+  // From here on it is no machine any more.
+  await sys.disk.rename(paths.machine, paths.removed)
+  await finishRemoval(sys, folder, name)
+  // Where it hung is not known: the kernel took its link away, and the bridge may have been left with none.
+  if (machine === undefined) await removeIdleBridge(sys, defaultNetwork.bridge)
 }
 
 export async function statusOf({ sys, folder, name }: MachineAt): Promise<MachineStatus> {
@@ -115,8 +146,14 @@ export async function listMachines({
   sys,
   folder,
 }: Omit<MachineAt, 'name'>): Promise<readonly MachineStatus[]> {
-  const names = await machineNames(sys, folder)
-  return Promise.all(names.map((name) => statusOf({ sys, folder, name })))
+  const machines = await readableMachines(sys, folder)
+  return Promise.all(machines.map(({ name }) => statusOf({ sys, folder, name })))
+}
+
+/** Names of those whose description cannot be read; they can only be removed. */
+export async function damagedMachines({ sys, folder }: Omit<MachineAt, 'name'>): Promise<readonly string[]> {
+  const machines = await readableMachines(sys, folder)
+  return (await machineNames(sys, folder)).filter((name) => !machines.some((known) => known.name === name))
 }
 
 /** The last bytes that the machine wrote to its console. */

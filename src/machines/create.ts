@@ -7,8 +7,15 @@ import { confirmedEntry, diskPath, putEntry, sealSlot } from '../disk/index.ts'
 import { type OciRelease, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
+import { noteMaker, removeLeftovers, requireNobodyMakes } from './leftovers.ts'
 import { unpackBytes } from './limits.ts'
-import { type Machine, machineNames, machinePaths, machineSchema, readMachine } from './machine-folder.ts'
+import {
+  type Machine,
+  machineNames,
+  machinePaths,
+  machineSchema,
+  readableMachines,
+} from './machine-folder.ts'
 import { defaultNetwork, ensureBridge, freeAddress, gatewayOf, type MachineNetwork } from './network.ts'
 
 export interface CreateOptions {
@@ -27,6 +34,8 @@ export interface CreateOptions {
   /** See {@link Machine}. */
   readonly watchdogSeconds?: number
   readonly progress: Progress
+  /** Aborts: what was half made is taken away again. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -35,11 +44,15 @@ export interface CreateOptions {
  */
 export async function createMachine(options: CreateOptions): Promise<Machine> {
   const { sys, folder, name } = options
+  await removeLeftovers(sys, folder)
   const machine = await describe(options)
+  await requireNobodyMakes(sys, folder, name)
   const paths = machinePaths(folder, name)
-  await sys.disk.rm(paths.home, { recursive: true, force: true })
+  await sys.disk.mkdir(paths.home, { recursive: true })
   try {
+    await noteMaker(sys, paths.maker)
     await fillHome(options, paths, machine)
+    await sys.disk.rm(paths.maker)
   } catch (error) {
     // A disk that it filled is given back what it took.
     await sys.disk.rm(paths.home, { recursive: true, force: true })
@@ -79,7 +92,7 @@ async function describe({
       where: folder,
       hint: `choose another name, or remove it with ashlar machine rm ${name}`,
     })
-  const others = await Promise.all(names.map((other) => readMachine(sys, folder, other)))
+  const others = await readableMachines(sys, folder)
   const machine = machineSchema.safeParse({
     name,
     repository: repository.name,
@@ -99,7 +112,7 @@ async function describe({
 }
 
 async function fillSlot(
-  { sys, repository, release, architecture, progress }: CreateOptions,
+  { sys, repository, release, architecture, progress, signal }: CreateOptions,
   disk: string,
 ): Promise<void> {
   const form = release.document.disks[architecture]
@@ -113,6 +126,7 @@ async function fillSlot(
   let done = 0
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const chunk of repository.blobs.read(root.digest)) {
+      signal?.throwIfAborted()
       done += chunk.length
       progress({ step: 'write root image', done, total: root.size, unit: 'bytes' })
       yield chunk

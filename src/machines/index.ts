@@ -2,6 +2,7 @@
 export { checkMachines, type MachineCheck } from './check.ts'
 export {
   consoleText,
+  damagedMachines,
   insideMachine,
   listMachines,
   type MachineAt,

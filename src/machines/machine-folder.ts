@@ -47,6 +47,10 @@ export function machinePaths(folder: string, name: string) {
   return {
     home,
     machine: join(home, 'machine.json'),
+    /** Who is making it; goes when it is made. */
+    maker: join(home, 'maker.json'),
+    /** `machine.json` of one whose removal has begun. */
+    removed: join(home, 'removed.json'),
     state: join(home, 'launcher.json'),
     launcherLog: join(home, 'launcher.log'),
     console: join(home, 'console.log'),
@@ -71,7 +75,7 @@ export async function readMachine(sys: Sys, folder: string, name: string): Promi
   if (machine.success) return machine.data
   throw new MachineError('machine-malformed', 'the description of the machine cannot be read', {
     where,
-    hint: `remove the machine with ashlar machine rm ${name}, and create it anew`,
+    hint: `remove the machine and create it anew: ashlar machine rm ${name} --yes`,
   })
 }
 
@@ -121,6 +125,30 @@ export async function machineNames(sys: Sys, folder: string): Promise<readonly s
     ),
   )
   return names.filter((_, index) => found[index]).toSorted()
+}
+
+/** Those whose description can be read: one that cannot must not keep the others from being used. */
+export async function readableMachines(sys: Sys, folder: string): Promise<readonly Machine[]> {
+  const machines: Machine[] = []
+  for (const name of await machineNames(sys, folder)) {
+    const machine = await readUnlessMalformed(sys, folder, name)
+    if (machine !== undefined) machines.push(machine)
+  }
+  return machines
+}
+
+/** Undefined where the description cannot be read. @throws MachineError `machine-unknown` */
+export async function readUnlessMalformed(
+  sys: Sys,
+  folder: string,
+  name: string,
+): Promise<Machine | undefined> {
+  try {
+    return await readMachine(sys, folder, name)
+  } catch (error) {
+    if (error instanceof MachineError && error.code === 'machine-malformed') return undefined
+    throw error
+  }
 }
 
 export function textOf(sys: Sys, path: string): Promise<string | undefined> {

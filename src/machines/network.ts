@@ -34,8 +34,11 @@ export async function ensureBridge(
 
 /** Takes away the host's end of a stopped machine's link, and the bridge when no other machine hangs on it. */
 export async function disconnectMachine(sys: Sys, machine: Machine): Promise<void> {
-  const { bridge } = machine
   await removeLink(sys, machine)
+  await removeIdleBridge(sys, machine.bridge)
+}
+
+export async function removeIdleBridge(sys: Sys, bridge: string): Promise<void> {
   if (!(await succeeds(sys, 'ip', 'link', 'show', bridge))) return
   const ports = await command(sys, 'ip', '-oneline', 'link', 'show', 'master', bridge)
   if (ports.trim() === '') await command(sys, 'ip', 'link', 'delete', bridge)

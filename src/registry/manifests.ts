@@ -65,6 +65,10 @@ async function readStored(store: ContentStore, record: ManifestRecord): Promise<
 
 async function putManifest(exchange: Exchange, repository: string, of: string): Promise<void> {
   const { parts, request, principal } = exchange
+  if (Number(request.headers['content-length'] ?? 0) > manifestBytesMax)
+    throw new RegistryError('size-invalid', `a manifest has at most ${manifestBytesMax} bytes`, {
+      hint: 'put what is large into a blob, and name that',
+    })
   const bytes = await collect(bodyOf(request), manifestBytesMax)
   const digest = digestOf(bytes)
   const tags = tagsOf(exchange, of, digest)

@@ -130,6 +130,9 @@ async function whileBusy<T>(exchange: Exchange, upload: Upload, work: () => Prom
 async function receive(exchange: Exchange, uploads: Uploads, upload: Upload): Promise<void> {
   expectRange(exchange.request, upload)
   const { blob } = upload
+  // What says that it is too large is refused before the disk is filled with it.
+  if (Number(exchange.request.headers['content-length'] ?? 0) > blobBytesMax - blob.sizeBytes)
+    throw tooLarge()
   try {
     await blob.append(bounded(bodyOf(exchange.request), blobBytesMax - blob.sizeBytes))
   } catch (error) {
@@ -158,9 +161,13 @@ async function* bounded(content: AsyncIterable<Uint8Array>, bytesMax: number): A
   let left = bytesMax
   for await (const chunk of content) {
     left -= chunk.length
-    if (left < 0) throw new RegistryError('size-invalid', `a blob has at most ${blobBytesMax} bytes`)
+    if (left < 0) throw tooLarge()
     yield chunk
   }
+}
+
+function tooLarge(): RegistryError {
+  return new RegistryError('size-invalid', `a blob has at most ${blobBytesMax} bytes`)
 }
 
 function progressHeaders(repository: string, id: string, sizeBytes: number): Record<string, string> {

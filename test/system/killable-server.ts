@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -62,6 +62,24 @@ export class KillableServer {
       return
     }
     throw new Error('the server ended before it was ready')
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  get credential(): string {
+    return `Bearer ${this.#token}`
+  }
+
+  /** Of the server's process, since it started. */
+  get residentBytesMax(): number {
+    const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8')
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+  }
+
+  get folder(): string {
+    return join(this.#folder, 'data')
   }
 
   async kill(): Promise<void> {
