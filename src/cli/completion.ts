@@ -22,7 +22,7 @@ export function addCompletion({ command, act }: Registrar): void {
       'completion zsh > ~/.zfunc/_ashlar',
       'completion fish > ~/.config/fish/completions/ashlar.fish',
     ],
-    see: [],
+    see: ['doctor'],
   }).action(
     act(async (context, [shell = '']) => {
       if (isSource(shell)) {

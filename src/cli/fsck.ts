@@ -22,7 +22,7 @@ export function addFsck({ command, act }: Registrar): void {
     about:
       'Hashes every blob that is kept here and reads every record. Without --mend it changes nothing. With it, what is damaged is set aside, and what the archives or the server still have is fetched again.',
     examples: ['fsck', 'fsck --mend --yes'],
-    see: ['lock'],
+    see: ['lock', 'doctor'],
     exits: { 1: 'something is damaged or missing' },
   })
     .option('--mend', 'set aside what is damaged and fetch it again; without --yes only the plan is shown')

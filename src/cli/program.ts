@@ -51,6 +51,7 @@ const groups: readonly (readonly [heading: string, Readonly<Record<string, Load>
   [
     'This host:',
     {
+      doctor: async () => (await import('./doctor.ts')).addDoctor,
       completion: async () => (await import('./completion.ts')).addCompletion,
       fsck: async () => (await import('./fsck.ts')).addFsck,
     },
