@@ -233,7 +233,7 @@ function benchUpdate(digest: string): void {
   const before = machine()?.boots ?? 0
   row(
     'update, order to confirmed',
-    seconds(() => ashlar('rollout', 'start', 'bench', digest, '--watch')),
+    seconds(() => ashlar('rollout', 'start', 'bench', digest, '--watch', '--yes')),
     's',
   )
   row('update, outage', outageAfter(before), 's', { name: 'bare reboot', value: bare })

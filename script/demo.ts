@@ -97,7 +97,7 @@ interface RolloutAnswer {
 
 /** Starts a rollout and waits for its end, whichever that is. */
 function rollout(digest: string): RolloutAnswer {
-  return tryAshlar<RolloutAnswer>('rollout', 'start', fleet, digest, '--watch').value
+  return tryAshlar<RolloutAnswer>('rollout', 'start', fleet, digest, '--watch', '--yes').value
 }
 
 interface NodeAnswer {
@@ -302,7 +302,7 @@ async function demo(): Promise<void> {
 
   await step(
     'revert the fleet to 1.0.0',
-    () => ashlar<RolloutAnswer>('rollout', 'revert', fleet, first.digest, '--watch'),
+    () => ashlar<RolloutAnswer>('rollout', 'revert', fleet, first.digest, '--watch', '--yes'),
     (answer) => {
       expect(
         answer.status.phase === 'succeeded',
@@ -357,7 +357,7 @@ async function main(): Promise<void> {
     for (const line of [
       'get nodes',
       'machine console node-2',
-      `rollout start ${fleet} <digest> --watch`,
+      `rollout start ${fleet} <digest> --watch --yes`,
       `why node-3 --trust ${definition}`,
       'log',
     ])

@@ -15,6 +15,7 @@ export async function writeManPages(root: string, folder: string): Promise<numbe
   const terminal = createTerminal({ out: process.stdout, err: process.stderr }, realSys.clock, {})
   const context = {
     ...{ sys: realSys, environment: {}, terminal, progress: noProgress, folders: foldersOf({}), user: -1 },
+    ask: undefined,
     signal: new AbortController().signal,
   }
   const pages = manPages(await createProgram(context, () => undefined), date)

@@ -30,7 +30,7 @@ export function commandFixture(sys: Sys, folder: string): CommandFixture {
   )
   const context: Context = {
     ...{ sys, environment: {}, terminal, progress: noProgress, user: process.geteuid?.() ?? -1 },
-    ...{ folders: foldersOf({ ASHLAR_DATA: folder }), signal: new AbortController().signal },
+    ...{ folders: foldersOf({ ASHLAR_DATA: folder }), ask: undefined, signal: new AbortController().signal },
   }
   return {
     context,

@@ -28,7 +28,7 @@ async function performed(json: boolean, run: (context: Context) => Promise<Resul
   )
   const context: Context = {
     ...{ sys: realSys, environment: {}, terminal, progress: terminal.progress, user: 0 },
-    ...{ folders: foldersOf({}), signal: new AbortController().signal },
+    ...{ folders: foldersOf({}), ask: undefined, signal: new AbortController().signal },
   }
   const exitCode = await perform(context, json, () => run(context))
   return { exitCode, ...written }

@@ -13,6 +13,8 @@ export interface Context {
   readonly folders: Folders
   /** Effective user id; 0 is root. */
   readonly user: number
+  /** Asks the person at the terminal a question; undefined where there is none. An empty line is an answer. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
 }
@@ -50,6 +52,8 @@ export class CliError extends AshlarError<
   | 'resource-unknown'
   | 'record-invalid'
   | 'timed-out'
+  | 'confirmation-missing'
+  | 'declined'
 > {
   readonly findings: readonly Finding[]
   constructor(

@@ -72,7 +72,11 @@ function systemFailure(error: NodeJS.ErrnoException): Failure {
 
 /** After sysexits.h: programs can tell a wrong call from bad input from a missing thing. */
 export const exitCodes = [
-  { exitCode: 64, meaning: 'the call was wrong', codes: ['usage', 'digest-required', 'target-invalid'] },
+  {
+    exitCode: 64,
+    meaning: 'the call was wrong',
+    codes: ['usage', 'confirmation-missing', 'digest-required', 'target-invalid'],
+  },
   {
     exitCode: 65,
     meaning: 'a definition, lock, key or name cannot be read',

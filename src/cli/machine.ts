@@ -13,6 +13,7 @@ import {
   stopMachine,
 } from '../machines/index.ts'
 import type { Registrar } from './command.ts'
+import { confirm, yesOption } from './confirm.ts'
 import type { Context, Result } from './context.ts'
 import { addMachineCreate } from './machine-create.ts'
 import { requireRoot } from './root.ts'
@@ -111,7 +112,7 @@ function addRemove({ command, act }: Registrar, machine: Command): void {
     },
     machine,
   )
-    .option('--yes', 'do it; without this only the plan is shown')
+    .option(...yesOption)
     .action(
       act<{ yes?: true }>(async (context, [name], { yes }) => {
         requireRoot(context)
@@ -124,12 +125,7 @@ function addRemove({ command, act }: Registrar, machine: Command): void {
           `delete both slots and /var of ${name}`,
           ...(found === undefined ? [] : [`free ${found.machine.address}`]),
         ]
-        if (yes !== true)
-          return {
-            json: { name, plan },
-            text: [...plan, 'nothing was done: add --yes'].join('\n'),
-            exitCode: 1,
-          }
+        await confirm(context, { steps: plan, yes })
         await removeMachine(at(context, name))
         return { json: { name, removed: true, plan }, text: `removed ${name}` }
       }),

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { noProgress } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
+import { createAsk } from './ask.ts'
 import { type Context, foldersOf, reportFailure } from './context.ts'
 import { exitCodeOf } from './failure.ts'
 import { createProgram } from './program.ts'
@@ -29,6 +30,7 @@ const context: Context = {
   progress: process.env.ASHLAR_PROGRESS === 'off' ? noProgress : terminal.progress,
   folders: foldersOf(process.env),
   user: process.geteuid?.() ?? -1,
+  ask: createAsk(process.stdin, process.stderr, interrupted.signal),
   signal: interrupted.signal,
 }
 

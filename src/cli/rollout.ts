@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
-import type { NodeProgress, Rollout } from '../api/index.ts'
+import type { Client, NodeProgress, Rollout } from '../api/index.ts'
 import { shortDigest } from '../core/index.ts'
+import { membersOf, waveEnds } from '../fleet/index.ts'
 import { adviceOn } from './advice.ts'
 import type { Registrar } from './command.ts'
+import { confirm, yesOption } from './confirm.ts'
 import { CliError, type Context, type Result } from './context.ts'
 import { requireDigest } from './references.ts'
 import { openSession } from './session.ts'
@@ -17,6 +19,11 @@ export function addRollout(registrar: Registrar): void {
   addHalt(registrar, rollout)
 }
 
+interface Options {
+  readonly watch?: true
+  readonly yes?: true
+}
+
 const watchOption = ['--watch', 'stay until it ends; exit code 1 when it halted'] as const
 
 function addStart({ command, act }: Registrar, rollout: Command): void {
@@ -25,20 +32,23 @@ function addStart({ command, act }: Registrar, rollout: Command): void {
       usage: 'start <fleet> <release>',
       summary: 'roll a release out to a fleet',
       about:
-        'Wave after wave the nodes of the fleet are ordered to the release: each verifies it, stages it into its other slot, boots it on trial and confirms it, or goes back by itself. The first that fails halts the rollout, and what it changed is taken back.',
-      examples: ['rollout start gateways sha256:… --watch'],
+        'Wave after wave the nodes of the fleet are ordered to the release: each verifies it, stages it into its other slot, boots it on trial and confirms it, or goes back by itself. The first that fails halts the rollout, and what it changed is taken back. Shows the waves first, and asks on a terminal; --yes answers for scripts.',
+      examples: ['rollout start gateways sha256:… --watch', 'rollout start gateways sha256:… --yes'],
       see: ['inspect', 'rollout watch', 'rollout halt'],
       exits: { 1: 'with --watch: it halted' },
     },
     rollout,
   )
     .option(...watchOption)
+    .option(...yesOption)
     .action(
-      act<{ watch?: true }>(async (context, [fleet = '', release = ''], { watch }) => {
+      act<Options>(async (context, [fleet = '', release = ''], { watch, yes }) => {
         const { client } = await openSession(context)
+        const digest = requireDigest(release)
+        await confirm(context, { steps: await stepsTo(client, fleet, shortDigest(digest)), yes })
         const started = await client.startRollout({
           fleet,
-          release: requireDigest(release),
+          release: digest,
           intent: 'update',
         })
         return watch ? follow(context, started.metadata.name) : shown(context, started)
@@ -60,10 +70,13 @@ function addRevert({ command, act }: Registrar, rollout: Command): void {
     rollout,
   )
     .option(...watchOption)
+    .option(...yesOption)
     .action(
-      act<{ watch?: true }>(async (context, [fleet = '', release], { watch }) => {
+      act<Options>(async (context, [fleet = '', release], { watch, yes }) => {
         const { client } = await openSession(context)
         const to = release === undefined ? {} : { release: requireDigest(release) }
+        const where = to.release === undefined ? 'what it ran before' : shortDigest(to.release)
+        await confirm(context, { steps: await stepsTo(client, fleet, where), yes })
         const started = await client.startRollout({ fleet, intent: 'revert', ...to })
         return watch ? follow(context, started.metadata.name) : shown(context, started)
       }),
@@ -95,12 +108,39 @@ function addHalt({ command, act }: Registrar, rollout: Command): void {
       see: ['rollout watch', 'rollout revert'],
     },
     rollout,
-  ).action(
-    act(async (context, [name = '']) => {
-      const { client } = await openSession(context)
-      return { ...shown(context, await client.haltRollout(name)), exitCode: 0 }
-    }),
   )
+    .option(...yesOption)
+    .action(
+      act<Options>(async (context, [name = ''], { yes }) => {
+        const { client } = await openSession(context)
+        await confirm(context, { steps: await stepsBack(client, name), yes })
+        return { ...shown(context, await client.haltRollout(name)), exitCode: 0 }
+      }),
+    )
+}
+
+/** Who is ordered where, wave by wave. */
+async function stepsTo(client: Client, name: string, where: string): Promise<readonly string[]> {
+  const [fleet, nodes] = await Promise.all([client.get('Fleet', name), client.list('Node')])
+  const members = membersOf(fleet, nodes).map(({ metadata }) => metadata.name)
+  const ends = waveEnds(fleet.spec.rollout.waves, members.length)
+  return ends.map(
+    (end, wave) =>
+      `wave ${wave + 1} of ${ends.length}: ${members.slice(ends[wave - 1] ?? 0, end).join(', ')} to ${where}`,
+  )
+}
+
+/** Who is ordered back, and who never was reached. */
+async function stepsBack(client: Client, name: string): Promise<readonly string[]> {
+  const { status } = await client.get('Rollout', name)
+  const nodes = Object.entries(status.nodes)
+  const reached = nodes.flatMap(([node, { state }]) =>
+    state === 'assigned' || state === 'confirmed' ? [`take ${node} back (${state})`] : [],
+  )
+  return [
+    `end ${name}: ${nodes.length - reached.length} of ${nodes.length} nodes stay as they are`,
+    ...reached,
+  ]
 }
 
 /** Tells each change of each node, and ends with the rollout. */

@@ -14,3 +14,4 @@ export type {
 export { releaseName } from './start.ts'
 export { describeStep, type Step } from './steps.ts'
 export { type Watch, watchRollouts } from './watch.ts'
+export { membersOf, waveEnds } from './waves.ts'
