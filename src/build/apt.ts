@@ -93,18 +93,23 @@ export class Apt {
     await this.#persist(uri, command, downloadTimeoutMs(sizeBytes))
   }
 
-  /** Tries again where the fault may pass: networks hiccup, and a mirror changes while it is read. */
+  /** Tries again where the fault may pass: networks hiccup, and a mirror changes while it is read. Another lock's update is waited for. */
   async #persist(what: string, command: readonly [string, ...string[]], timeoutMs: number): Promise<void> {
     const { note, attemptsMax = archiveAttemptsMax } = this.#options
     const { clock } = this.#options.sys
     const startedMs = clock.monotonicMs()
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; ; ) {
       const fault = await this.#attempt(what, command, timeoutMs)
       if (fault === undefined) return
-      const late = clock.monotonicMs() - startedMs > archiveRetryWindowMs
-      if (!fault.passing || late || attempt >= attemptsMax) throw fault.error
-      note(`${fault.error.message}; attempt ${attempt + 1} of ${attemptsMax} follows`)
-      await clock.sleep(archiveRetryDelayMs * 4 ** (attempt - 1))
+      const tookMs = clock.monotonicMs() - startedMs
+      if (fault.error.code === 'archive-busy' && tookMs < updateTimeoutMs) {
+        await clock.sleep(archiveRetryDelayMs)
+        continue
+      }
+      if (!fault.passing || tookMs > archiveRetryWindowMs || attempt >= attemptsMax) throw fault.error
+      attempt++
+      note(`${fault.error.message}; attempt ${attempt} of ${attemptsMax} follows`)
+      await clock.sleep(archiveRetryDelayMs * 4 ** (attempt - 2))
     }
   }
 

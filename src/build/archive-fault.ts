@@ -52,7 +52,6 @@ const kinds: readonly Kind[] = [
     code: 'archive-busy',
     message: 'another ashlar lock is fetching the same indexes',
     hint: 'wait until it has ended, and run the command again',
-    passing: true,
   },
   {
     says: /Hash Sum mismatch|File has unexpected size \([^)]*\)/,

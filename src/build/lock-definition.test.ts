@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -134,6 +136,15 @@ describe('a lock', () => {
     expect(await keepLock()).toEqual(made)
     expect(stored().length).toBe(made.packages.length)
     expect(readFileSync(join(folder, 'definition/ashlar.lock'), 'utf8')).toBe(text)
+  })
+
+  test('takes away what a killed one left beside it, and not what another is writing', async () => {
+    define('hello')
+    const [old, young] = ['0', '1'].map((id) => join(folder, `definition/ashlar.lock.${id.repeat(16)}.tmp`))
+    for (const file of [old, young]) writeFileSync(file ?? '', '')
+    utimesSync(old ?? '', 0, 0)
+    await lock()
+    expect([old, young].map((file) => existsSync(file ?? ''))).toEqual([false, true])
   })
 
   test('that names a version which the archive dropped cannot be fetched again', async () => {

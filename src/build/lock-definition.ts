@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type Lock, printLock } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
 import { requireClock } from './clock.ts'
@@ -7,6 +8,7 @@ import { digestOf, lockName, readDefinition } from './definition-file.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages } from './fetch-packages.ts'
+import { unfinishedAgeMs } from './limits.ts'
 import { aptOptionsOf, debianKeyring, fetchOptionsOf, type LockOptions, storeInput } from './lock-options.ts'
 import { checkNames } from './package-names.ts'
 import { imageRoots, requestOf, toolRoots } from './roots.ts'
@@ -44,7 +46,17 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   }
   const text = printLock(lock)
   await sys.disk.writeDurably(join(folder, lockName), text)
+  await removeUnfinished(sys, folder)
   return { lock, text }
+}
+
+/** What a lock that was killed at its last step left beside `ashlar.lock`. A young one may be of another that is at work. */
+async function removeUnfinished(sys: Sys, folder: string): Promise<void> {
+  for (const name of await sys.disk.readdir(folder)) {
+    if (!name.startsWith(`${lockName}.`) || !name.endsWith('.tmp')) continue
+    const { mtimeMs } = await sys.disk.stat(join(folder, name))
+    if (sys.clock.now() - mtimeMs > unfinishedAgeMs) await sys.disk.rm(join(folder, name), { force: true })
+  }
 }
 
 interface ReadPockets extends Pick<Lock, 'pockets' | 'epochSeconds'> {

@@ -115,9 +115,26 @@ spec:
   })
 })
 
+test('a lock of a newer Ashlar is refused with what reads it', async () => {
+  writeFileSync(
+    join(folder, 'ashlar.yaml'),
+    'apiVersion: ashlar/v1\nkind: Image\nmetadata: { name: hello, version: 1.0.0 }\nspec: { form: container, base: { debian: bookworm }, run: { command: [a] } }\n',
+  )
+  writeFileSync(join(folder, 'ashlar.lock'), '{ "lockVersion": 7, "novelties": [] }')
+  const ran = await cli.run('build', folder, '--json')
+  expect(ran.exitCode).toBe(65)
+  expectTold(JSON.parse(ran.stdout).error, {
+    ...{ code: 'lock-version', says: /has form 7, and this Ashlar reads form 1/, where: /ashlar\.lock$/ },
+    mend: /ashlar --version.*ashlar lock/,
+  })
+})
+
 describe('an archive', () => {
   const archiveOf = (name: string) =>
-    debianArchive(join(folder, name), { 'base-files': { Essential: 'yes' }, 'usr-is-merged': {}, hello: {} })
+    debianArchive(join(folder, name), {
+      ...{ 'base-files': { Essential: 'yes' }, 'usr-is-merged': {}, hello: {} },
+      needy: { Depends: 'absent' },
+    })
   type Archive = Awaited<ReturnType<typeof archiveOf>>
 
   test.each([
@@ -129,6 +146,17 @@ describe('an archive', () => {
         told: {
           ...{ code: 'package-unknown', says: /bookworm has no package helo/, mend: /ashlar\.yaml/ },
           finding: /did you mean hello/,
+        },
+      },
+    ],
+    [
+      'without a dependency',
+      'needy',
+      {
+        prepare: () => undefined,
+        told: {
+          ...{ code: 'dependencies-unmet', says: /cannot be installed together/, mend: /ashlar\.yaml/ },
+          finding: /needy depends on absent, and the archive has no package absent/,
         },
       },
     ],
@@ -178,8 +206,10 @@ spec:
 `,
     )
     const store = await openContentStore(realSys, join(folder, 'store'))
+    // Waits between attempts take no time.
+    const sys = { ...realSys, clock: { ...realSys.clock, sleep: async () => undefined } }
     return lockDefinition({
-      ...{ sys: realSys, folder: join(folder, 'definition'), store: store.blobs, keyring },
+      ...{ sys, folder: join(folder, 'definition'), store: store.blobs, keyring },
       ...{ stateFolder: join(folder, 'state'), node: input, agent: input, progress: noProgress },
     })
   }

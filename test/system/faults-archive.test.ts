@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { BuildError } from '../../src/build/index.ts'
 import { type DebianArchive, debianArchive } from '../../src/testing/index.ts'
+import { runCommand } from './faults/command.ts'
 import { defineContainer, lockIn, smallPackages } from './faults/lock-fixture.ts'
 
 /** What apt reads a file from, with the bytes that it should send. */
@@ -213,4 +214,15 @@ describe('a mirror that does not recover gives a clear error, and the earlier lo
     const error = await errorOf(lock()).finally(() => proxy.close())
     expect(error).toMatchObject({ code: 'archive-unreachable', message: expect.stringMatching(/proxy.*407/) })
   })
+})
+
+test('locks of one folder at once all come about', async () => {
+  const definition = defineContainer(join(folder, 'definition'), archive.mirrors, ['hello'])
+  const options = { data: join(folder, 'data'), keyring: archive.keyring }
+  const ended = await Promise.all([1, 2, 3, 4].map(() => runCommand(['lock', definition], options)))
+  expect(
+    ended.map(({ exitCode }) => exitCode),
+    ended.map(({ stderr }) => stderr).join('\n'),
+  ).toEqual([0, 0, 0, 0])
+  expect(readdirSync(definition).toSorted()).toEqual(['ashlar.lock', 'ashlar.yaml'])
 })
