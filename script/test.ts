@@ -28,6 +28,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'machines.test.ts': 240,
   'machine-kill.test.ts': 120,
   'oversized.test.ts': 20,
+  'clock.test.ts': 20,
   'disk-full-node.test.ts': 30,
   'disk-full-server.test.ts': 20,
   'adopt.test.ts': 300,

@@ -376,9 +376,9 @@ describe('a node of before', () => {
     ['cut short', text('node/esp/ashlar/state.json').slice(0, 100)],
     ['garbage', '\u0000\u0001'],
     ['of no order', '{"revision":1,"seenAt":0}'],
-  ])('a journal that is %s is said to be damaged', async (_, written) => {
+  ])('a journal that is %s, with no other copy, is said to be lost', async (_, written) => {
     writeFileSync(join(disk, 'esp/ashlar/state.json'), written)
-    expect(await memory.faults()).toMatchObject([{ code: 'journal-damaged' }])
+    expect(await memory.faults()).toMatchObject([{ code: 'journal-lost' }])
   })
 
   test('what its launcher says of the boot is read, also with more fields', async () => {

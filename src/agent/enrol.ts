@@ -8,7 +8,7 @@ import { AgentError } from './errors.ts'
 import { readText } from './files.ts'
 import { answerBytesMax, pollGraceMs } from './limits.ts'
 import { jsonOf, type NodePaths } from './node-files.ts'
-import { refused } from './server-link.ts'
+import { asClockFault, refused } from './server-link.ts'
 import type { NodeMemory } from './state.ts'
 
 /** Who this node is, and which server it belongs to. Made once, at enrolment. */
@@ -55,13 +55,16 @@ export async function nodeIdentity(
 }
 
 async function enrol(sys: Sys, { server, ca, node, publicKey }: NodeIdentity, secret: string): Promise<void> {
-  const response = await sys.net.request({
+  const request = {
     method: 'POST',
     url: `${server}/v1/enrol`,
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
     body: JSON.stringify({ publicKey }),
     idleTimeoutMs: pollGraceMs,
     ...(ca !== undefined && { ca }),
+  }
+  const response = await sys.net.request(request).catch((error: unknown) => {
+    throw asClockFault(sys, error)
   })
   const text = Buffer.from(await collect(response.body, answerBytesMax)).toString('utf8')
   if (response.status > 299) throw refused(response.status, text)

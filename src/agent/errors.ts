@@ -10,6 +10,7 @@ export class AgentError extends AshlarError<
   | 'reboot-refused'
   | 'ca-mismatch'
   | 'disk-full'
+  | 'clock-far-off'
 > {}
 
 /** A judgement, thrown through the layers of a stream: the assignment ends with this reason. */

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AssignmentAnswer, NodeStatus, Order } from '../api/index.ts'
@@ -180,4 +180,36 @@ test('a number that nobody signed keeps later orders away for a while, not for e
   const lie = { order, envelope: { payloadType: 'x', payload: '', signatures: [{ sig: '' }] } }
   const { asked } = await run(node, [() => lie, () => void pass(59_000), () => void pass(1_000)])
   expect(asked).toEqual([{ epoch: 0, number: 0 }, order, order, { epoch: 0, number: 0 }])
+})
+
+describe('a journal', () => {
+  const places = () =>
+    [at.paths.state, join(at.paths.disk, diskPath.kept)].map((path) => join(path, 'state.json'))
+  const order = { epoch: 3, number: 7 }
+  const lose = async (count: number, text: string) => {
+    await at.fresh()
+    const node = at.node(world().sys, 'a', at.first)
+    await node.memory.write({ revision: 0, order, seenAt: 5 })
+    await node.memory.raiseFloor(9)
+    for (const path of places().slice(0, count)) writeFileSync(path, text)
+    return node
+  }
+
+  test.each([
+    ['of which one copy was cut short', 1, '{"revision":2,"ord', { asked: order, code: 'journal-damaged' }],
+    ['of which one copy is garbage', 1, '\u0000\u0001', { asked: order, code: 'journal-damaged' }],
+    ['of which both copies are garbage', 2, 'x', { asked: { epoch: 0, number: 0 }, code: 'journal-lost' }],
+  ])('%s: the node goes on with what is left, and says so', async (_, count, text, expected) => {
+    const node = await lose(count, text)
+    const { asked, reports, error } = await run(node)
+    expect(error).toBeInstanceOf(End)
+    expect(asked).toEqual([expected.asked])
+    expect(reports.at(-1)).toMatchObject({ floor: 9, warnings: Array(count).fill({ code: expected.code }) })
+    // Whole again, and what was damaged is kept to be looked at.
+    expect(await node.memory.faults()).toEqual([])
+    for (const path of places())
+      expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ order: expected.asked })
+    expect(readFileSync(`${places()[0]}.damaged`, 'utf8')).toBe(text)
+    expect((await run(node)).reports.at(-1)?.warnings).toEqual([])
+  })
 })

@@ -12,6 +12,7 @@ import { judgeAssignment } from '../verify/index.ts'
 import { type Applied, carryOut, type Phase } from './apply.ts'
 import { healthFault, isJudged, mayStay } from './boot-judge.ts'
 import type { NodeIdentity } from './enrol.ts'
+import { AgentError } from './errors.ts'
 import {
   backoffMs,
   firstWaitSeconds,
@@ -37,6 +38,8 @@ export class Runner {
   /** The order that was refused last: not asked for again for a while. No longer, for nobody has signed its number. */
   #refused: { readonly order: Order; readonly untilMs: number } | undefined
   #heardMs: number
+  /** What was found damaged at this start: reported until the next. */
+  readonly #faults: readonly Reason[]
   /** What of the node itself keeps the work from going on; it passes, or a person mends it. */
   #hindrance: Reason | undefined
 
@@ -46,6 +49,7 @@ export class Runner {
     link: ServerLink,
     bootId: string,
     state: NodeState,
+    faults: readonly Reason[],
   ) {
     this.#node = node
     this.#identity = identity
@@ -53,12 +57,14 @@ export class Runner {
     this.#reporter = new Reporter(node.sys, link)
     this.#bootId = bootId
     this.#state = state
+    this.#faults = faults
     this.#heardMs = node.sys.clock.monotonicMs()
   }
 
   static async start(node: Node, identity: NodeIdentity, link: ServerLink): Promise<never> {
     const bootId = (await node.sys.disk.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-    const runner = new Runner(node, identity, link, bootId, await node.memory.read())
+    const faults = await mended(node)
+    const runner = new Runner(node, identity, link, bootId, await node.memory.read(), faults)
     return runner.#run()
   }
 
@@ -255,6 +261,7 @@ export class Runner {
       ...(fault === undefined ? [] : [fault]),
       ...(stale ? [{ code: 'orders-stale', message: 'the server has not answered for a while' }] : []),
       ...(this.#hindrance === undefined ? [] : [this.#hindrance]),
+      ...this.#faults,
       ...notRun,
     ]
   }
@@ -262,6 +269,16 @@ export class Runner {
   async #untilReboot(): Promise<never> {
     for (;;) await this.#node.sys.clock.sleep(backoffMs.longest)
   }
+}
+
+/** What of the journal was damaged; it is whole again then, as far as it can be. A full disk leaves that for the next start. */
+async function mended({ memory, log }: Node): Promise<readonly Reason[]> {
+  const faults = await memory.mend().catch((error: unknown) => {
+    if (!(error instanceof AgentError) || error.code !== 'disk-full') throw error
+    return memory.faults()
+  })
+  for (const { code, message, where } of faults) log(`${code}: ${message} (${where})`)
+  return faults.map(({ code, message, where }) => ({ code, message: `${message} (${where})` }))
 }
 
 /** Of the node's own, and so worth a warning; that the server cannot be reached it would not hear. */

@@ -12,7 +12,7 @@ import {
 import { readTolerantly } from '../core/index.ts'
 import { certificateFingerprint, nodeCredential } from '../identity/index.ts'
 import { collect, openRemoteRepository, type Repository } from '../oci/index.ts'
-import type { HttpResponse, Sys } from '../sys/index.ts'
+import type { HttpRequest, HttpResponse, Sys } from '../sys/index.ts'
 import type { NodeIdentity } from './enrol.ts'
 import { AgentError } from './errors.ts'
 import { answerBytesMax, pollGraceMs } from './limits.ts'
@@ -33,13 +33,20 @@ export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
     const claim = { node, privateKey, method, path, audience, now: sys.clock.now() }
     return `Bearer ${await nodeCredential(claim)}`
   }
+  const reach = async (request: HttpRequest) => {
+    try {
+      return await sys.net.request(request)
+    } catch (error) {
+      throw asClockFault(sys, error)
+    }
+  }
   const send = async (
     method: 'GET' | 'PUT',
     path: string,
     body?: string,
     waitMs = 0,
   ): Promise<HttpResponse> =>
-    sys.net.request({
+    reach({
       method,
       url: `${server}${path}`,
       headers: {
@@ -72,6 +79,18 @@ export function openServerLink(sys: Sys, identity: NodeIdentity): ServerLink {
   }
 }
 
+const setClock = 'set the clock of the node, or of the server: timedatectl set-ntp true'
+
+/** A certificate that is not valid yet, or no more, most likely is: by a clock that is far off. */
+export function asClockFault(sys: Sys, error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED') return error
+  const now = new Date(sys.clock.now()).toISOString()
+  const message = `at ${now}, which this node's clock says, the certificate of the server is not valid`
+  return new AgentError('clock-far-off', message, { cause: error, hint: setClock })
+}
+
 async function textOf(response: HttpResponse): Promise<string> {
   return Buffer.from(await collect(response.body, answerBytesMax)).toString('utf8')
 }
@@ -79,6 +98,8 @@ async function textOf(response: HttpResponse): Promise<string> {
 /** What the server said against a request, as an error with its code and hint. */
 export function refused(status: number, text: string): AgentError {
   const problem = readTolerantly(problemSchema, jsonOf(text))
+  if (problem.success && problem.data.error.code === 'credential-expired')
+    return new AgentError('clock-far-off', problem.data.error.message, { hint: setClock })
   const why = problem.success
     ? `${problem.data.error.code}: ${problem.data.error.message}`
     : `status ${status}`

@@ -34,6 +34,12 @@ export type NodeState = z.infer<typeof coreSchema> & {
   readonly outcome?: Outcome | undefined
 }
 
+export interface JournalFault extends Finding {
+  /** `journal-lost`: no copy is left. What was ordered before counts as never ordered, and the floor is that of the release that runs. */
+  readonly code: 'journal-damaged' | 'journal-lost'
+  readonly where: string
+}
+
 const floorSchema = z.strictObject({ floor: z.int().min(0) })
 
 const fresh: NodeState = { revision: 0, order: { epoch: 0, number: 0 }, seenAt: 0 }
@@ -77,24 +83,31 @@ export class NodeMemory {
     return Math.max(floor, known)
   }
 
-  /** Copies that are there and cannot be read: the other one counts, and the next write makes both whole. */
-  async faults(): Promise<readonly Finding[]> {
-    const faults: Finding[] = []
+  /** Copies that are there and cannot be read, and whether another one holds what they held. */
+  async faults(): Promise<readonly JournalFault[]> {
+    const faults: JournalFault[] = []
     for (const [name, read] of [
       ['state.json', readState],
       ['floor.json', readFloor],
-    ] as const)
+    ] as const) {
+      const whole = (await this.#copies<unknown>(name, read)).length > 0
       for (const folder of this.#folders) {
         const where = join(folder, name)
         const text = await readText(this.#sys, where)
-        if (text !== undefined && read(text) === undefined)
-          faults.push({
-            code: 'journal-damaged',
-            message:
-              'a copy of what the node must not forget cannot be read; where the other is whole it counts',
-            where,
-          })
+        if (text !== undefined && read(text) === undefined) faults.push(faultOf(where, whole))
       }
+    }
+    return faults
+  }
+
+  /** Sets damaged copies aside, and makes both whole again from what is left. Gives what was wrong. */
+  async mend(): Promise<readonly JournalFault[]> {
+    const faults = await this.faults()
+    if (faults.length === 0) return faults
+    const [state, floor] = [await this.read(), await this.floor()]
+    for (const { where } of faults) await this.#sys.disk.rename(where, `${where}.damaged`)
+    await this.write(state)
+    await this.#keep('floor.json', JSON.stringify({ floor }))
     return faults
   }
 
@@ -163,4 +176,10 @@ function readState(text: string): NodeState | undefined {
 
 function readFloor(text: string): { readonly floor: number } | undefined {
   return readTolerantly(floorSchema, jsonOf(text)).data
+}
+
+function faultOf(where: string, whole: boolean): JournalFault {
+  return whole
+    ? { code: 'journal-damaged', message: 'a copy of the journal was damaged; the other one counts', where }
+    : { code: 'journal-lost', message: 'the journal was damaged, and there is no other copy of it', where }
 }

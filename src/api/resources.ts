@@ -91,6 +91,8 @@ export const nodeSchema = z.strictObject({
   status: z
     .strictObject({
       lastSeenAt: instant.optional(),
+      /** Why its last request was refused, although it was surely its own: its clock is wrong. */
+      refused: z.strictObject({ at: instant, code: z.string(), message: z.string() }).optional(),
       /** When it last reported, and what. */
       reportedAt: instant.optional(),
       observed: nodeStatusSchema.optional(),

@@ -20,6 +20,9 @@ const advice: Readonly<Record<string, string>> = {
   'assignment-from-future': 'set the clocks of server and node: timedatectl',
   'space-missing': 'make space in /var of the node, or give it a larger disk',
   'disk-full': 'make space in /var of the node: it goes on by itself then',
+  'journal-damaged': 'look at the disk of the node: what it wrote was altered afterwards',
+  'journal-lost': 'look at the disk of the node; then give it an order: ashlar rollout start FLEET DIGEST',
+  'clock-far-off': 'set the clock of the node: timedatectl set-ntp true',
   'deadline-passed': 'see whether it is on: ashlar get nodes; then ashlar rollout start FLEET DIGEST',
   'health-check-failed': 'see what it wrote: ashlar machine console NODE --log',
 }

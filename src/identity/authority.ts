@@ -81,9 +81,16 @@ export function certificateFingerprint(pem: string): Digest {
   return digestFromHex(createHash('sha256').update(readCertificate(pem).raw).digest('hex'))
 }
 
-/** Whether the first certificate of a PEM text is so near its end that a new one is to be issued. */
+/** Whether the first certificate of a PEM text is so near its end that a new one is to be issued, or is not valid yet: the clock was ahead then. */
 export function needsRenewal(pem: string, now: number): boolean {
-  return now > readCertificate(pem).validToDate.getTime() - limits.renewalBeforeMs
+  const { validFromDate, validToDate } = readCertificate(pem)
+  return now < validFromDate.getTime() || now > validToDate.getTime() - limits.renewalBeforeMs
+}
+
+/** Whether the first certificate of a PEM text is valid now. */
+export function isValidAt(pem: string, now: number): boolean {
+  const { validFromDate, validToDate } = readCertificate(pem)
+  return now >= validFromDate.getTime() && now <= validToDate.getTime()
 }
 
 interface CertificateRequest {

@@ -4,6 +4,7 @@ export {
   certificateFingerprint,
   createAuthority,
   issueServerCertificate,
+  isValidAt,
   needsRenewal,
   type ServerCertificate,
 } from './authority.ts'

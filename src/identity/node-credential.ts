@@ -38,7 +38,8 @@ export function nodeCredential(
 
 export type CredentialVerdict =
   | { readonly is: 'verified'; readonly node: string }
-  | { readonly is: 'refused'; readonly reason: Reason }
+  /** `node` where the credential is surely that node's own, and only its time is wrong. */
+  | { readonly is: 'refused'; readonly reason: Reason; readonly node?: string }
 
 /**
  * Which node asks. `publicKeyOf` gives the PEM that a node enrolled with.
@@ -100,12 +101,12 @@ async function verify(
     })
     return { is: 'signed', claims: payload }
   } catch (error) {
-    const mistimed = error instanceof errors.JWTClaimValidationFailed && error.claim === 'iat'
-    if (mistimed || error instanceof errors.JWTExpired)
-      return refuse(
-        'credential-expired',
-        "the credential is not of this minute; are the node's and the server's clocks right?",
-      )
+    // The claims are judged after the signature: this is the node, at another time.
+    if (
+      error instanceof errors.JWTExpired ||
+      (error instanceof errors.JWTClaimValidationFailed && error.claim === 'iat')
+    )
+      return mistimed(error.payload, scope.now)
     if (error instanceof errors.JWSSignatureVerificationFailed)
       return refuse('credential-signature', "the credential was not signed with the node's key")
     if (error instanceof errors.JWTClaimValidationFailed)
@@ -116,6 +117,17 @@ async function verify(
       return refuse('credential-malformed', 'this is not the credential of a node')
     throw error
   }
+}
+
+function mistimed({ iat = 0, sub }: JWTPayload, now: number): Refused {
+  const [theirs, ours] = [iat * 1_000, now].map(timeOf)
+  const message = `the credential was made at ${theirs} by the clock of the node, and here it is ${ours}`
+  return { ...refuse('credential-expired', message), ...(sub !== undefined && { node: sub }) }
+}
+
+function timeOf(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? 'no time at all' : date.toISOString()
 }
 
 function refuse(code: string, message: string): Refused {

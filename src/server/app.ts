@@ -44,7 +44,10 @@ export function createApp(parts: AppParts): FastifyInstance {
     if (older !== undefined) throw new ServerError(older, tooOld[older].message, { hint: tooOld[older].hint })
     const principal = await authenticate(parts.authentication, request.raw)
     request.principal = principal
-    if (principal.is === 'node') parts.lastSeen.set(principal.name, parts.sys.clock.now())
+    if (principal.is === 'node') {
+      parts.lastSeen.set(principal.name, parts.sys.clock.now())
+      parts.refused.delete(principal.name)
+    }
     if (!request.is404 && !allow?.includes(principal.is))
       throw new ServerError('not-allowed', `${principal.actor} may not do this`, {
         hint: allow?.map((role) => wayToBe[role]).join('; '),

@@ -10,6 +10,7 @@ export class ServerError extends AshlarError<
   | 'in-use'
   | 'address-not-advertised'
   | 'authority-damaged'
+  | 'clock-far-off'
   | 'client-too-old'
   | 'server-too-old'
 > {}

@@ -12,3 +12,6 @@ export const closeGraceMs = 2_000
 
 /** Characters of a fleet's name, so that `<fleet>-<n>` is still a name. */
 export const fleetNameLengthMax = 52
+
+/** No server is started before: it was not written yet. */
+export const earliestMs = Date.UTC(2026, 0, 1)

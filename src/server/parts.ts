@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Kind, kindPaths, type ResourceOf } from '../api/index.ts'
+import { type Kind, kindPaths, type Node, type ResourceOf } from '../api/index.ts'
 import { AshlarError, readTolerantly } from '../core/index.ts'
 import type { Director } from '../fleet/index.ts'
 import type { Store } from '../store/index.ts'
@@ -17,6 +17,8 @@ export interface Parts {
   readonly changes: Changes
   /** When each node last asked for anything. In memory: it would be a write for each question. */
   readonly lastSeen: Map<string, number>
+  /** Why each node was refused last, until it is let in again. In memory, as well. */
+  readonly refused: Map<string, NonNullable<Node['status']['refused']>>
   /** Aborts when the server ends. */
   readonly closing: AbortSignal
 }

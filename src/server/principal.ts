@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TokenClaim } from '../api/index.ts'
-import { unreachable } from '../core/index.ts'
+import { type Reason, unreachable } from '../core/index.ts'
 import { judgeNodeCredential, parseToken, type ReplayMemory } from '../identity/index.ts'
 import type { Store } from '../store/index.ts'
 import { CredentialRefused, ServerError } from './errors.ts'
@@ -23,6 +23,8 @@ export interface AuthenticationParts {
   readonly audience: string
   readonly seen: ReplayMemory
   readonly now: () => number
+  /** Is told of a node that is surely itself and is not let in. */
+  readonly onRefused: (node: string, reason: Reason) => void
 }
 
 /** @throws ServerError `not-authenticated`, or CredentialRefused with the reason's code */
@@ -47,7 +49,7 @@ export async function authenticate(parts: AuthenticationParts, request: Incoming
 }
 
 async function authenticateNode(
-  { store, audience, seen, now }: AuthenticationParts,
+  { store, audience, seen, now, onRefused }: AuthenticationParts,
   request: IncomingMessage,
   secret: string,
 ): Promise<Principal> {
@@ -58,6 +60,7 @@ async function authenticateNode(
   )
   if (verdict.is === 'refused') {
     const { code, message } = verdict.reason
+    if (verdict.node !== undefined) onRefused(verdict.node, verdict.reason)
     // Most likely a person's token that was cut or mistyped.
     if (code === 'credential-malformed')
       throw notAuthenticated('the credential is neither a token nor that of a node')

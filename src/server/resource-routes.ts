@@ -50,11 +50,14 @@ export function addResourceRoutes(app: FastifyInstance, parts: Parts): void {
   )
 }
 
-/** As a client sees it: with when a node last asked, which no write records. */
-export function shown(parts: Pick<Parts, 'lastSeen'>, resource: Resource): Resource {
+/** As a client sees it: with when a node last asked, and why it was refused since, which no write records. */
+export function shown(parts: Pick<Parts, 'lastSeen' | 'refused'>, resource: Resource): Resource {
   if (resource.kind !== 'Node') return resource
-  const lastSeenAt = parts.lastSeen.get(resource.metadata.name) ?? resource.status.reportedAt
-  return lastSeenAt === undefined ? resource : { ...resource, status: { ...resource.status, lastSeenAt } }
+  const { name } = resource.metadata
+  const lastSeenAt = parts.lastSeen.get(name) ?? resource.status.reportedAt
+  const refused = parts.refused.get(name)
+  const seen = { ...(lastSeenAt !== undefined && { lastSeenAt }), ...(refused !== undefined && { refused }) }
+  return { ...resource, status: { ...resource.status, ...seen } }
 }
 
 async function applyFleet(

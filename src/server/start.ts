@@ -17,7 +17,8 @@ import type { Sys } from '../sys/index.ts'
 import { createApp } from './app.ts'
 import { watchChanges } from './changes.ts'
 import { CredentialRefused, ServerError } from './errors.ts'
-import { closeGraceMs } from './limits.ts'
+import { closeGraceMs, earliestMs } from './limits.ts'
+import type { Parts } from './parts.ts'
 import { type AuthenticationParts, authenticate } from './principal.ts'
 import { releaseRegistrar } from './releases.ts'
 import { openTls, type Tls } from './tls.ts'
@@ -57,6 +58,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { sys, dataFolder, listen, mutableTags = [] } = options
   const tagRule = tagRuleOf(mutableTags)
+  requireLikelyTime(sys.clock.now())
   await sys.disk.mkdir(dataFolder, { recursive: true, mode: 0o700 })
   const hosts = hostsOf(options)
   const tls = isLoopback(listen.host) ? undefined : await openTls(sys, dataFolder, hosts)
@@ -87,6 +89,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** What is made at a time that cannot be (authority, epoch of the orders) would be wrong for ever. @throws ServerError `clock-far-off` */
+function requireLikelyTime(now: number): void {
+  if (now < earliestMs)
+    throw new ServerError('clock-far-off', `the clock of this host says ${new Date(now).toISOString()}`, {
+      hint: 'set it, then start the server: timedatectl set-ntp true',
+    })
+}
+
 interface State {
   readonly store: Store
   readonly content: ContentStore
@@ -104,16 +114,19 @@ async function serve(
     clock: sys.clock,
     sign: (payloadType, payload) => signEnvelope(payloadType, payload, [directorKey]),
   })
+  const refused: Parts['refused'] = new Map()
   const authentication: AuthenticationParts = {
     store,
     audience: credentialAudience(tls?.fingerprint),
     seen: createReplayMemory(),
     now: () => sys.clock.now(),
+    onRefused: (node, { code, message }) => void refused.set(node, { at: sys.clock.now(), code, message }),
   }
   const app = createApp({
     ...{ sys, store, director, authentication, onError, closing: closing.signal },
     changes: watchChanges(store, sys.clock),
     lastSeen: new Map(),
+    refused,
   })
   const registry = createRegistry({
     store: content,

@@ -6,6 +6,7 @@ import {
   certificateFingerprint,
   createAuthority,
   issueServerCertificate,
+  isValidAt,
   needsRenewal,
   type ServerCertificate,
 } from '../identity/index.ts'
@@ -39,8 +40,18 @@ export async function openTls(sys: Sys, folder: string, hosts: readonly string[]
 
 async function openAuthority(sys: Sys, folder: string): Promise<Authority> {
   const known = await readAuthority(sys, folder)
+  const now = sys.clock.now()
+  if (known !== undefined && !isValidAt(known.certificate, now))
+    throw new ServerError(
+      'clock-far-off',
+      `at ${new Date(now).toISOString()}, which this host's clock says, the authority of this server is not valid`,
+      {
+        where: authorityPath(folder).certificate,
+        hint: 'set the clock: timedatectl set-ntp true; where it is right the authority has ended: remove authority.pem and authority.key, and enrol every node anew',
+      },
+    )
   if (known !== undefined) return known
-  const made = createAuthority({ now: sys.clock.now() })
+  const made = createAuthority({ now })
   // The certificate last: while it is not there, nobody has been shown it.
   await sys.disk.writeDurably(authorityPath(folder).key, made.privateKey, secretMode)
   await sys.disk.writeDurably(authorityPath(folder).certificate, made.certificate)

@@ -6,3 +6,6 @@ export const logRowsMax = 1_000
 
 /** Faults of one database that a check names. */
 export const findingsMax = 100
+
+/** A clock that is set back by more than this was wrong before. */
+export const clockBackMsMax = 24 * 60 * 60 * 1000

@@ -1,6 +1,6 @@
 import type { LogEntry } from '../api/index.ts'
 import type { Database } from './database.ts'
-import { logRowsMax } from './limits.ts'
+import { clockBackMsMax, logRowsMax } from './limits.ts'
 
 export interface LogRow {
   readonly at: number
@@ -21,6 +21,15 @@ export function appendLog(database: Database, row: LogRow): number {
     JSON.stringify(row.detail ?? null),
   )
   return Number(inserted?.sequence)
+}
+
+/**
+ * When the last row was written, as long as that is less than a day ahead of the clock: then times keep the order of the
+ * rows, and what has expired stays so. Further ahead, the clock was wrong when the row was written, and is believed now.
+ */
+export function timeBefore(database: Database, now: number): number {
+  const last = Number(database.get('SELECT at FROM log ORDER BY sequence DESC LIMIT 1')?.at ?? 0)
+  return last - now < clockBackMsMax ? last : 0
 }
 
 /** Of the last row; 0 before the first. */

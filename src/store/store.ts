@@ -4,7 +4,7 @@ import type { RegistryIndex } from '../registry/index.ts'
 import type { Clock } from '../sys/index.ts'
 import { Database } from './database.ts'
 import { StoreError } from './errors.ts'
-import { appendLog, lastSequence, readLog } from './log.ts'
+import { appendLog, lastSequence, readLog, timeBefore } from './log.ts'
 import { SqliteRegistryIndex } from './registry-index.ts'
 import { applyChange, getResource, insertAssignment, lastAssignment, listResources } from './resources.ts'
 import { claimOf, insertToken, type StoredToken, spendToken } from './tokens.ts'
@@ -45,7 +45,12 @@ class SqliteStore implements Store {
     this.#database = database
     this.#clock = clock
     this.epoch = epochOf(database, clock.now())
-    this.registryIndex = new SqliteRegistryIndex(database, () => clock.now())
+    this.registryIndex = new SqliteRegistryIndex(database, () => this.#now())
+  }
+
+  /** Of what is written and judged: a clock that was set back by less than a day stands still until it has caught up. */
+  #now(): number {
+    return Math.max(this.#clock.now(), timeBefore(this.#database, this.#clock.now()))
   }
 
   async get<K extends Kind>(kind: K, name: string): Promise<ResourceOf<K> | undefined> {
@@ -68,7 +73,7 @@ class SqliteStore implements Store {
     transaction: Transaction,
     oneTimeToken?: { readonly hash: string },
   ): Promise<readonly Resource[]> {
-    const now = this.#clock.now()
+    const now = this.#now()
     const changed = this.#database.transaction(() => {
       const { asOf } = transaction
       if (asOf !== undefined && asOf !== lastSequence(this.#database))
@@ -87,7 +92,7 @@ class SqliteStore implements Store {
   }
 
   async addToken(token: StoredToken, actor: string): Promise<void> {
-    const at = this.#clock.now()
+    const at = this.#now()
     const { hash: _hash, ...detail } = token
     const subject = `Token/${token.claim.is}`
     this.#database.transaction(() => {
@@ -97,7 +102,7 @@ class SqliteStore implements Store {
   }
 
   async claimOf(hash: string): Promise<TokenClaim | undefined> {
-    return claimOf(this.#database, hash, this.#clock.now())
+    return claimOf(this.#database, hash, this.#now())
   }
 
   async hasTokens(): Promise<boolean> {
