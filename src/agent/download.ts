@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createZstdDecompress } from 'node:zlib'
 import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
+import { DiskError, unpackFrames } from '../disk/index.ts'
 import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { Refusal } from './errors.ts'
 import { readFrom, whenThere } from './files.ts'
-import { unpackBytes } from './limits.ts'
 
 export interface Download {
   readonly sys: Sys
@@ -59,7 +58,7 @@ async function unpack(
   try {
     await pipeline(
       Readable.from(fetchBlob(download), { objectMode: false }),
-      createZstdDecompress({ chunkSize: unpackBytes }),
+      unpackFrames,
       (plain: AsyncIterable<Uint8Array>) => write(verifying(plain, download.content, 'root image')),
     )
   } catch (error) {
@@ -109,8 +108,8 @@ async function* fetchBlob({ sys, repository, blob, folder, onBytes }: Download):
     throw new Refusal({ code: 'blob-digest-mismatch', message: `the blob is ${actual}, not ${blob.digest}` })
 }
 
-function isUnpackError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^(ZSTD|Z)_/.test(String(error.code))
+function isUnpackError(error: unknown): error is DiskError {
+  return error instanceof DiskError && error.code === 'frame-malformed'
 }
 
 function tooLong({ digest, size }: Descriptor): Refusal {

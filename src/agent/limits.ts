@@ -28,5 +28,3 @@ export const lastLines = { count: 20, bytesMax: 500 } as const
 export const hookMs = 60_000
 /** The launcher hashes about 400 MB a second; a slot of 10 GB is done by then. */
 export const prepareMs = 60_000
-/** Unpacked and written at once: with zlib's own 16 KiB the writes take longer than the hashing. */
-export const unpackBytes = 256 * 1024

@@ -15,7 +15,7 @@ import { type BootEntry, markBad, parseEntryName, printEntryName } from './boot-
 import { diskPath } from './paths.ts'
 import type { SlotEntry } from './slots.ts'
 
-export class DiskError extends AshlarError<'entry-gone' | 'folder-malformed'> {}
+export class DiskError extends AshlarError<'entry-gone' | 'folder-malformed' | 'frame-malformed'> {}
 
 /** What a node's disk folder holds, as {@link slotsOf} takes it. */
 export interface DiskFolder {

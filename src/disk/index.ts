@@ -28,7 +28,8 @@ export {
   sealSlot,
   writeWhy,
 } from './folder.ts'
-export { trialBoots } from './limits.ts'
+export { type Frame, printSeekTable, unpackFrames } from './frames.ts'
+export { frameBytes, trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
 export {
   type DiskContent,

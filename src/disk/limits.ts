@@ -4,3 +4,5 @@ export const trialBoots = 3
 export const counterDigitsMax = 6
 /** Install numbers stay exact in a double. At one install a second this lasts 31 million years. */
 export const installDigitsMax = 15
+/** Content of one frame of a blob of the disk form. Larger ones pack a little better, smaller ones let a node fetch less. */
+export const frameBytes = 512 * 1024

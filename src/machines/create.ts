@@ -1,14 +1,12 @@
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createZstdDecompress } from 'node:zlib'
 import type { Architecture, Progress } from '../core/index.ts'
-import { confirmedEntry, diskPath, putEntry, sealSlot } from '../disk/index.ts'
+import { confirmedEntry, diskPath, putEntry, sealSlot, unpackFrames } from '../disk/index.ts'
 import { type OciRelease, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { noteMaker, removeLeftovers, requireNobodyMakes } from './leftovers.ts'
-import { unpackBytes } from './limits.ts'
 import {
   type Machine,
   machineNames,
@@ -134,13 +132,9 @@ async function fillSlot(
   }
   const file = await sys.disk.open(join(disk, diskPath.root('a')), 'w', 0o644)
   try {
-    await pipeline(
-      Readable.from(counted()),
-      createZstdDecompress({ chunkSize: unpackBytes }),
-      async (plain: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of verifying(plain, form.root, release.digest)) await file.writeFile(chunk)
-      },
-    )
+    await pipeline(Readable.from(counted()), unpackFrames, async (plain: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of verifying(plain, form.root, release.digest)) await file.writeFile(chunk)
+    })
     await file.sync()
   } finally {
     await file.close()

@@ -22,8 +22,6 @@ export const watchdogSecondsDefault = 15 * 60
 export const watchdogSecondsMax = 24 * 60 * 60
 /** A single `ip`, `mount` or `umount`. */
 export const commandMs = 20_000
-/** Unpacked at once: with zlib's own 16 KiB, unpacking an image takes twice as long. */
-export const unpackBytes = 1024 * 1024
 /** Read at once while hashing: large enough that the hashing takes the time. */
 export const hashPieceBytes = 1024 * 1024
 /** More than a launcher's state ever has. */
