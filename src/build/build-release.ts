@@ -8,17 +8,19 @@ import {
 } from '../core/index.ts'
 import { assembleRelease, type ContentStore } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { cacheKey, openCache } from './cache.ts'
+import { openCache } from './cache.ts'
 import { requireClock } from './clock.ts'
 import { type DefinitionFile, readDefinition } from './definition-file.ts'
-import { definitionTree } from './definition-tree.ts'
+import { definitionLayer } from './definition-tree.ts'
 import { type BuiltDisk, diskFormOf } from './disk-form.ts'
 import { BuildError } from './errors.ts'
 import { putImage } from './image.ts'
+import { initrdOf } from './initrd.ts'
 import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
-import { type Layer, makeLayer } from './layer.ts'
+import { agentLayers, packagesLayers } from './kept-layers.ts'
+import type { Layer } from './layer.ts'
 import { together } from './pool.ts'
-import { agentKey, agentTree, packagesKey, packagesTree, type TreeContext } from './trees.ts'
+import type { TreeContext } from './trees.ts'
 
 export interface BuildOptions {
   readonly sys: Sys
@@ -64,65 +66,19 @@ interface BuiltParts {
 }
 
 async function buildParts(context: TreeContext, definition: Definition, folder: string): Promise<BuiltParts> {
-  const packages = await packagesTree(context)
-  if (definition.spec.form === 'container') {
-    const own = await definitionTree(context, definition, folder, [packages])
-    return { layers: await together([packagesLayer(context, packages), ownLayer(context, packages, own)]) }
+  const { form, kernel } = definition.spec
+  if (form === 'container') {
+    const packages = await packagesLayers(context)
+    const own = await definitionLayer(context, packages, { definition, folder, lower: packages.layers })
+    return { layers: [...packages.layers, own].map(({ layer }) => layer) }
   }
-  const agent = await agentTree(context)
-  const own = await definitionTree(context, definition, folder, [agent, packages])
-  const lowest = packagesLayer(context, packages)
-  const [first, second, { third, disk }] = await together([
-    lowest,
-    agentLayer(context, packages, agent),
-    ownLayer(context, packages, own).then(async (third) => {
-      const content = [packagesKey(context), agentKey(context), third.diffId]
-      const trees = [own, agent, packages]
-      return { third, disk: await diskFormOf(context, trees, content, definition.spec.kernel.arguments) }
-    }),
-  ])
-  return { layers: [first, second, third], disk }
-}
-
-function packagesLayer(context: TreeContext, tree: string): Promise<Layer> {
-  return keptLayer(context, 'packages', tree, tree, packagesKey(context))
-}
-
-function agentLayer(context: TreeContext, root: string, tree: string): Promise<Layer> {
-  return keptLayer(context, 'agent', root, tree, agentKey(context))
-}
-
-function keptLayer(
-  context: TreeContext,
-  name: string,
-  root: string,
-  tree: string,
-  key: Digest,
-): Promise<Layer> {
-  const { blobs, cache } = context
-  return cache.record(
-    cacheKey('layer 1', [key, packagesKey(context)]),
-    () => packLayer(context, name, root, tree),
-    async ({ digest, sizeBytes }) => (await blobs.stat(digest))?.sizeBytes === sizeBytes,
-  )
-}
-
-function ownLayer(context: TreeContext, root: string, tree: string): Promise<Layer> {
-  return packLayer(context, 'definition', root, tree)
-}
-
-async function packLayer(
-  { sys, blobs, cache, lock: { epochSeconds }, progress }: TreeContext,
-  name: string,
-  root: string,
-  tree: string,
-): Promise<Layer> {
-  const step = { step: `pack ${name} layer`, total: 1, unit: 'items' } as const
-  progress({ ...step, done: 0 })
-  const scratch = await cache.scratch(`layer-${name}`)
-  const layer = await makeLayer(sys, blobs, { root, tree, scratch, epochSeconds })
-  progress({ ...step, done: 1 })
-  return layer
+  const [packages, initrd] = await together([packagesLayers(context), initrdOf(context)])
+  const lower = [...packages.layers, ...(await agentLayers(context, packages))]
+  const layers = [...lower, await definitionLayer(context, packages, { definition, folder, lower })]
+  return {
+    layers: layers.map(({ layer }) => layer),
+    disk: await diskFormOf(context, layers, initrd, kernel.arguments),
+  }
 }
 
 async function putRelease(

@@ -1,9 +1,18 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { realSys } from '../sys/index.ts'
-import { cacheKey, openCache } from './cache.ts'
+import { cacheKey, listCache, openCache, pruneCache } from './cache.ts'
 import { eachOf, together } from './pool.ts'
 
 let folder: string
@@ -13,52 +22,112 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const key = cacheKey('recipe', ['input'])
-const writing = (text: string) => async (path: string) => writeFileSync(join(path, 'file'), text)
+/** Makes an entry of one file; its value is the text, too. */
+const writing = (text: string) => async (path: string) => {
+  writeFileSync(join(path, 'file'), text)
+  return text
+}
+const open = (use = true) => openCache(realSys, folder, use)
+const fileOf = (entry: { folder: string }) => readFileSync(join(entry.folder, 'file'), 'utf8')
+const entriesIn = (path: string) => readdirSync(join(folder, path))
 
 test('keys differ with the recipe and with each part', () => {
   const keys = [cacheKey('a', [1]), cacheKey('b', [1]), cacheKey('a', [2])]
   expect(new Set(keys).size).toBe(3)
 })
 
-test('a tree is made once, also when it is asked for twice at once', async () => {
-  const cache = await openCache(realSys, folder, true)
-  const [first] = await Promise.all([cache.tree(key, writing('first')), cache.tree(key, writing('second'))])
+test('an entry is made once, also when it is asked for twice at once', async () => {
+  const cache = await open()
+  const both = await Promise.all([
+    cache.entry(key, 'text', writing('first')),
+    cache.entry(key, 'text', writing('second')),
+  ])
   await cache.close()
-  const again = await openCache(realSys, folder, true)
-  expect(readFileSync(join(await again.tree(key, writing('third')), 'file'), 'utf8')).toBe('first')
-  expect(first).toBe(await again.tree(key, writing('third')))
+  expect(both.map(({ value }) => value)).toEqual(['first', 'first'])
+  const again = await (await open()).entry(key, 'text', writing('third'))
+  expect([again.value, fileOf(again)]).toEqual(['first', 'first'])
 })
 
-test('a tree that could not be made whole is not there', async () => {
-  const cache = await openCache(realSys, folder, true)
-  const failing = cache.tree(key, async (path) => {
+test('an entry that could not be made whole is not there', async () => {
+  const cache = await open()
+  const failing = cache.entry(key, 'text', async (path) => {
     writeFileSync(join(path, 'half'), '')
     throw new Error('on the way')
   })
   await expect(failing).rejects.toThrow('on the way')
   await cache.close()
-  expect(readdirSync(join(folder, 'trees'))).toEqual([])
-  expect(readdirSync(join(folder, 'work'))).toEqual([])
+  expect(entriesIn('entries')).toEqual([])
+  expect(entriesIn('work')).toEqual([])
 })
 
-test('without the cache a tree is made anew and replaces the old one', async () => {
-  const path = await (await openCache(realSys, folder, true)).tree(key, writing('old'))
-  const anew = await openCache(realSys, folder, false)
-  expect(await anew.tree(key, writing('new'))).toBe(path)
-  expect(readFileSync(join(path, 'file'), 'utf8')).toBe('new')
+test('without the cache an entry is made anew and replaces the old one', async () => {
+  await (await open()).entry(key, 'text', writing('old'))
+  expect((await (await open(false)).entry(key, 'text', writing('new'))).value).toBe('new')
+  expect(fileOf(await (await open()).entry(key, 'text', writing('newer')))).toBe('new')
 })
 
-test('a record that no longer stands is made anew', async () => {
-  const cache = await openCache(realSys, folder, true)
-  const ask = (value: number, holds: boolean) =>
-    cache.record(
-      key,
-      async () => value,
-      async () => holds,
-    )
+test.each([
+  ['a file was altered', 'file', 'firsT'],
+  ['a file was cut', 'file', 'fir'],
+  ['the record of its files was altered', 'entry.json', '{}'],
+])('an entry is made anew when %s', async (_, name, text) => {
+  const { folder: made } = await (await open()).entry(key, 'text', writing('first'))
+  writeFileSync(join(made, name), text)
+  expect(fileOf(await (await open()).entry(key, 'text', writing('second')))).toBe('second')
+})
+
+test('an entry is made anew when a file of it is gone', async () => {
+  const { folder: made } = await (await open()).entry(key, 'text', writing('first'))
+  rmSync(join(made, 'file'))
+  expect(fileOf(await (await open()).entry(key, 'text', writing('second')))).toBe('second')
+})
+
+test('a value that no longer stands is made anew', async () => {
+  const ask = async (value: number, holds: boolean) =>
+    (
+      await (
+        await open()
+      ).entry(
+        key,
+        'number',
+        async () => value,
+        async () => holds,
+      )
+    ).value
   expect([await ask(1, true), await ask(2, true), await ask(3, false), await ask(4, true)]).toEqual([
     1, 1, 3, 3,
   ])
+})
+
+test('two builds at once make an entry each, and both have what they made', async () => {
+  const [one, other] = await Promise.all([open(), open()])
+  const entries = await Promise.all([
+    one.entry(key, 'text', writing('same')),
+    other.entry(key, 'text', writing('same')),
+  ])
+  expect(entries.map(fileOf)).toEqual(['same', 'same'])
+  await one.close()
+  await other.close()
+  expect(entriesIn('entries')).toHaveLength(1)
+})
+
+test('what was longest unused is removed, down to the limit, and nothing that a build at work has used', async () => {
+  const keys = ['a', 'b', 'c'].map((name) => cacheKey(name, []))
+  const cache = await open()
+  for (const each of keys) await cache.entry(each, 'text', writing('ten bytes.'))
+  for (const [age, each] of keys.entries()) {
+    const { folder: made } = await cache.entry(each, 'text', writing(''))
+    utimesSync(join(made, 'entry.json'), age, age)
+  }
+  await cache.close()
+  expect((await listCache(realSys, folder)).map(({ sizeBytes }) => sizeBytes)).toEqual([10, 10, 10])
+
+  const atWork = await open()
+  await atWork.entry(keys[0] ?? key, 'text', writing(''))
+  expect((await pruneCache(realSys, folder, 10)).map((row) => row.key)).toEqual([keys[2], keys[1]])
+  expect(await pruneCache(realSys, folder, 0)).toEqual([])
+  await atWork.close()
+  expect((await pruneCache(realSys, folder, 0)).map((row) => row.key)).toEqual([keys[0]])
 })
 
 test('what a killed build left is removed, what a living one has is not', async () => {

@@ -1,20 +1,53 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Digest, digestHex } from '../core/index.ts'
+import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
+import { isAlive } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { digestOf, readOptional } from './definition-file.ts'
+import { cacheBytesMax } from './limits.ts'
 
 /**
- * What a build can make again, by the digest of all it was made from. A tree or record appears whole, by a rename, or
- * not at all.
+ * What a build can make again: each entry a folder of files under the digest of all it was made from. An entry appears
+ * whole, by a rename, and nothing of it is used before its digest was taken again: what a disk or a person changed in
+ * it is made anew. Builds side by side share it.
  */
 export interface Cache {
-  /** The folder of a tree; `make` fills an empty one where there is none yet. */
-  tree(key: Digest, make: (folder: string) => Promise<void>): Promise<string>
-  /** A small result as JSON; `make` is asked where there is none, or `holds` finds that it no longer stands. */
-  record<T>(key: Digest, make: () => Promise<T>, holds?: (value: T) => Promise<boolean>): Promise<T>
+  /**
+   * The entry of a key. Where there is none, or it was damaged, `make` fills an empty folder; what it returns is kept as
+   * JSON beside the files. `holds` may find that the value no longer stands.
+   */
+  entry<T>(
+    key: Digest,
+    what: string,
+    make: (folder: string) => Promise<T>,
+    holds?: (value: T) => Promise<boolean>,
+  ): Promise<Entry<T>>
   /** An empty folder that is removed with {@link Cache.close}. */
   scratch(name: string): Promise<string>
+  /** Removes what this build left on the way, and the entries that were longest unused, down to the limit. */
   close(): Promise<void>
+}
+
+export interface Entry<T> {
+  readonly value: T
+  /** Holds the entry's files. */
+  readonly folder: string
+}
+
+/** One entry, for people. */
+export interface CacheRow {
+  readonly key: Digest
+  /** What it is: `packages of gateway`. */
+  readonly what: string
+  readonly sizeBytes: number
+  /** When a build last asked for it, ms since 1970. */
+  readonly usedMs: number
+}
+
+interface EntryFile {
+  readonly what: string
+  readonly value: unknown
+  readonly files: Readonly<Record<string, { readonly digest: Digest; readonly sizeBytes: number }>>
 }
 
 /** The key of what is made from these parts. `recipe` names the code that makes it, and grows when that changes. */
@@ -23,10 +56,11 @@ export function cacheKey(recipe: string, parts: unknown): Digest {
 }
 
 export async function openCache(sys: Sys, folder: string, use: boolean): Promise<Cache> {
-  const trees = join(folder, 'trees')
-  const records = join(folder, 'records')
-  for (const path of [trees, records]) await sys.disk.mkdir(path, { recursive: true, mode: 0o700 })
+  const entries = join(folder, 'entries')
+  await sys.disk.mkdir(entries, { recursive: true, mode: 0o700 })
   const work = await makeWorkFolder(sys, join(folder, 'work'))
+  const asked = new Map<Digest, Promise<Entry<unknown>>>()
+
   const scratch = async (name: string) => {
     const path = join(work, name)
     await removeTree(sys, path)
@@ -34,57 +68,167 @@ export async function openCache(sys: Sys, folder: string, use: boolean): Promise
     await sys.disk.chmod(path, 0o755)
     return path
   }
-  const makeTree = async (key: Digest, make: (folder: string) => Promise<void>) => {
-    const path = join(trees, digestHex(key))
-    if (use && (await exists(sys, path))) return path
+  const find = async <T>(
+    key: Digest,
+    what: string,
+    make: (folder: string) => Promise<T>,
+    holds: (value: T) => Promise<boolean>,
+  ): Promise<Entry<T>> => {
+    const path = join(entries, digestHex(key))
+    const kept = use ? await readEntry(sys, path) : undefined
+    if (kept !== undefined && (await holds(kept.value as T))) return { value: kept.value as T, folder: path }
     const made = await scratch(digestHex(key))
-    await make(made)
-    // A tree that is found under its name must be whole, also after a power cut.
-    await sys.exec.run('sync', ['--file-system', made])
-    await removeTree(sys, path)
-    await sys.disk.rename(made, path)
-    return path
+    const value = await make(made)
+    await writeEntry(sys, made, { what, value })
+    return { value, folder: await publish(sys, made, path) }
   }
-  const asked = new Map<Digest, Promise<string>>()
   return {
     scratch,
-    close: () => removeTree(sys, work),
-    tree(key, make) {
-      const tree = asked.get(key) ?? makeTree(key, make)
-      asked.set(key, tree)
-      return tree
+    entry<T>(
+      key: Digest,
+      what: string,
+      make: (folder: string) => Promise<T>,
+      holds: (value: T) => Promise<boolean> = async () => true,
+    ) {
+      const entry = (asked.get(key) as Promise<Entry<T>> | undefined) ?? find(key, what, make, holds)
+      asked.set(key, entry)
+      return entry
     },
-    async record(key, make, holds = async () => true) {
-      const path = join(records, `${digestHex(key)}.json`)
-      const kept = use ? await readOptional(sys, path) : undefined
-      if (kept !== undefined) {
-        const value = JSON.parse(new TextDecoder().decode(kept)) as Awaited<ReturnType<typeof make>>
-        if (await holds(value)) return value
-      }
-      const value = await make()
-      await sys.disk.writeDurably(path, JSON.stringify(value))
-      return value
+    async close() {
+      await removeTree(sys, work)
+      await pruneCache(sys, folder, cacheBytesMax)
     },
   }
+}
+
+/** Every entry, the one that was used last first. */
+export async function listCache(sys: Sys, folder: string): Promise<readonly CacheRow[]> {
+  const entries = join(folder, 'entries')
+  const rows: CacheRow[] = []
+  for (const name of await namesIn(sys, entries)) {
+    const bytes = await readOptional(sys, join(entries, name, entryName))
+    const stat = await sys.disk.stat(join(entries, name, entryName)).catch(() => undefined)
+    const entry = bytes === undefined ? undefined : parseEntry(bytes)
+    rows.push({
+      key: digestFromHex(name),
+      what: entry?.what ?? 'damaged',
+      sizeBytes: Object.values(entry?.files ?? {}).reduce((sum, file) => sum + file.sizeBytes, 0),
+      usedMs: stat?.mtimeMs ?? 0,
+    })
+  }
+  return rows.toSorted((a, b) => b.usedMs - a.usedMs)
+}
+
+/**
+ * Removes the entries that were longest unused until the rest is no larger than `bytesMax`. What was used since the
+ * oldest build began that is still at work stays: it may be that build's. Returns what was removed.
+ */
+export async function pruneCache(sys: Sys, folder: string, bytesMax: number): Promise<readonly CacheRow[]> {
+  const inUseSinceMs = await oldestBuildMs(sys, join(folder, 'work'))
+  const removed: CacheRow[] = []
+  let sizeBytes = 0
+  for (const row of await listCache(sys, folder)) {
+    sizeBytes += row.sizeBytes
+    if (sizeBytes <= bytesMax || row.usedMs >= inUseSinceMs) continue
+    await removeTree(sys, join(folder, 'entries', digestHex(row.key)))
+    sizeBytes -= row.sizeBytes
+    removed.push(row)
+  }
+  return removed
+}
+
+const entryName = 'entry.json'
+
+/** The entry, if it is whole and each file has the digest that it was made with; its use is noted. */
+async function readEntry(sys: Sys, path: string): Promise<EntryFile | undefined> {
+  const bytes = await readOptional(sys, join(path, entryName))
+  const entry = bytes === undefined ? undefined : parseEntry(bytes)
+  if (entry === undefined) return undefined
+  const now = new Date(sys.clock.now())
+  await sys.disk.utimes(join(path, entryName), now, now)
+  for (const [name, { digest }] of Object.entries(entry.files))
+    if ((await digestOfFile(sys, join(path, name)).catch(() => undefined))?.digest !== digest)
+      return undefined
+  return entry
+}
+
+/** The file's first line is the digest of the rest. */
+function parseEntry(bytes: Uint8Array): EntryFile | undefined {
+  const text = new TextDecoder().decode(bytes)
+  const end = text.indexOf('\n')
+  return digestOf(text.slice(end + 1)) === text.slice(0, end) ? JSON.parse(text.slice(end + 1)) : undefined
+}
+
+async function writeEntry(sys: Sys, folder: string, entry: Omit<EntryFile, 'files'>): Promise<void> {
+  const files: Record<string, EntryFile['files'][string]> = {}
+  for (const name of await sys.disk.readdir(folder)) files[name] = await digestOfFile(sys, join(folder, name))
+  const text = JSON.stringify({ ...entry, files })
+  await sys.disk.writeFile(join(folder, entryName), `${digestOf(text)}\n${text}`)
+}
+
+/**
+ * Puts what was made in its place, unless the same lies there. Nothing waits for the disk: after a power cut a torn
+ * entry has another digest. Where a build beside this one was faster, this one keeps its own.
+ */
+async function publish(sys: Sys, made: string, path: string): Promise<string> {
+  const [own, there] = await Promise.all(
+    [made, path].map((folder) => readOptional(sys, join(folder, entryName))),
+  )
+  if (own !== undefined && there !== undefined && digestOf(own) === digestOf(there)) return made
+  await removeTree(sys, path)
+  return await sys.disk.rename(made, path).then(
+    () => path,
+    (error: unknown) => {
+      if (error instanceof Error && 'code' in error && /^(?:ENOTEMPTY|EEXIST)$/.test(String(error.code)))
+        return made
+      throw error
+    },
+  )
+}
+
+/** Digest and size of a file. */
+export async function digestOfFile(sys: Sys, path: string): Promise<{ digest: Digest; sizeBytes: number }> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  const file = await sys.disk.open(path, 'r')
+  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Uint8Array)
+    sizeBytes += (chunk as Uint8Array).length
+  }
+  return { digest: digestFromHex(hash.digest('hex')), sizeBytes }
 }
 
 /** A folder of this process; those of processes that are gone are removed. */
 async function makeWorkFolder(sys: Sys, folder: string): Promise<string> {
   await sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
-  for (const name of await sys.disk.readdir(folder)) {
-    const pid = Number(name.split('.')[0])
-    if (!sys.exec.kill(pid, 0)) await removeTree(sys, join(folder, name))
-  }
+  for (const name of await sys.disk.readdir(folder))
+    if (!isAlive(sys, pidOf(name))) await removeTree(sys, join(folder, name))
   return await sys.disk.mkdtemp(join(folder, `${process.pid}.`))
+}
+
+/** When the oldest of the builds began that are at work. */
+async function oldestBuildMs(sys: Sys, folder: string): Promise<number> {
+  let oldest = Number.POSITIVE_INFINITY
+  for (const name of await namesIn(sys, folder)) {
+    const stat = isAlive(sys, pidOf(name))
+      ? await sys.disk.stat(join(folder, name)).catch(() => undefined)
+      : undefined
+    if (stat !== undefined) oldest = Math.min(oldest, stat.birthtimeMs)
+  }
+  return oldest
+}
+
+function pidOf(name: string): number {
+  return Number(name.split('.')[0])
+}
+
+async function namesIn(sys: Sys, folder: string): Promise<readonly string[]> {
+  return await sys.disk.readdir(folder).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  })
 }
 
 function removeTree(sys: Sys, path: string): Promise<void> {
   return sys.disk.rm(path, { recursive: true, force: true })
-}
-
-async function exists(sys: Sys, path: string): Promise<boolean> {
-  return await sys.disk.access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -8,21 +8,16 @@ export interface Bind {
   readonly writable?: boolean
 }
 
-/** A root folder and what is mounted into it while a program runs there. */
+/** A root and what is mounted into it while a program runs there. */
 export interface Chamber {
+  /** A tree; or an empty folder, where there is `image` or `writes`. */
   readonly root: string
-  readonly binds?: readonly Bind[]
-  /** Trees that are seen as one under `/run/ashlar/<name>`, or as the root itself where `name` is `/`. */
-  readonly overlay?: Overlay
-  readonly epochSeconds: number
-}
-
-export interface Overlay {
-  readonly name: string
-  /** Topmost first. */
-  readonly lower: readonly string[]
-  /** What is written goes here; read-only without it. `work` is an empty folder beside `upper`, for the kernel. */
+  /** An EROFS image that is the root. */
+  readonly image?: string
+  /** Changes of the image go here, or of nothing. `work` is an empty folder beside `upper`, for the kernel. */
   readonly writes?: { readonly upper: string; readonly work: string }
+  readonly binds?: readonly Bind[]
+  readonly epochSeconds: number
 }
 
 /**
@@ -30,12 +25,9 @@ export interface Overlay {
  * when its first process ends, for whatever reason, nothing of it stays mounted or running.
  */
 const enterScript = `
-root=$1; shift
-mount_overlay() {
-  if [ "$1" = / ]; then target=$root; else target=$root/run/ashlar/$1; mkdir -p "$target"; fi
-  mount -t overlay overlay -o "$2" "$target"
-}
-if [ "$1" = root-overlay ]; then mount_overlay / "$2"; shift 2; fi
+root=$1; image=$2; overlay=$3; shift 3
+if [ -n "$image" ]; then mount -t erofs -o ro,loop "$image" "$root"; fi
+if [ -n "$overlay" ]; then mount -t overlay -o "$overlay" overlay "$root"; fi
 mount -t proc proc "$root/proc"
 echo ashlar > /proc/sys/kernel/hostname
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -49,8 +41,8 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mkdir -m 1777 "$root/run/lock"
 while [ "$1" != -- ]; do
   case $1 in
-    overlay) mount_overlay "$2" "$3" ;;
-    ro|rw) mkdir -p "$root/run/ashlar/$2"
+    ro|rw) mkdir -p "$root/run/ashlar"
+      if [ -d "$3" ]; then mkdir "$root/run/ashlar/$2"; else : > "$root/run/ashlar/$2"; fi
       mount --bind "$3" "$root/run/ashlar/$2"
       if [ "$1" = ro ]; then mount -o remount,bind,ro "$root/run/ashlar/$2"; fi ;;
   esac
@@ -87,7 +79,7 @@ export async function runInside(
   const result = await sys.exec.run('setpriv', [
     ...mortal,
     ...['unshare', '--mount', '--net', '--ipc', '--uts', '--', 'sh', '-euc', enterScript, 'ashlar'],
-    ...[chamber.root, ...mountArguments(chamber), '--'],
+    ...[chamber.root, chamber.image ?? '', overlayOptions(chamber), ...bindArguments(chamber), '--'],
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     ...program,
   ])
@@ -116,20 +108,14 @@ const fixedEnvironment = {
   DEBCONF_NONINTERACTIVE_SEEN: 'true',
 } as const
 
-function mountArguments({ overlay, binds = [] }: Chamber): readonly string[] {
-  const bound = binds.flatMap(({ source, name, writable }) => [writable ? 'rw' : 'ro', name, source])
-  if (overlay === undefined) return bound
-  const options = overlayOptions(overlay)
-  return overlay.name === '/'
-    ? ['root-overlay', options, ...bound]
-    : ['overlay', overlay.name, options, ...bound]
+function bindArguments({ binds = [] }: Chamber): readonly string[] {
+  return binds.flatMap(({ source, name, writable }) => [writable ? 'rw' : 'ro', name, source])
 }
 
-function overlayOptions({ lower, writes }: Overlay): string {
+function overlayOptions({ root, writes }: Chamber): string {
+  if (writes === undefined) return ''
   // Documentation/filesystems/overlayfs.rst: a backslash keeps a colon from separating; mount(8) cuts at commas.
   const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&')
   // volatile: dpkg syncs each file it writes, for machines that lose power; a tree that is not whole is thrown away here.
-  const top =
-    writes === undefined ? '' : `,upperdir=${escaped(writes.upper)},workdir=${escaped(writes.work)},volatile`
-  return `lowerdir=${lower.map(escaped).join(':')}${top}`
+  return `lowerdir=${escaped(root)},upperdir=${escaped(writes.upper)},workdir=${escaped(writes.work)},volatile`
 }

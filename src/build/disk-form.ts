@@ -2,11 +2,22 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Definition, type Digest, type DiskForm, digestFromHex, mediaType } from '../core/index.ts'
 import type { Descriptor } from '../oci/index.ts'
-import type { Sys } from '../sys/index.ts'
-import { cacheKey } from './cache.ts'
-import { type Chamber, runScript } from './chamber.ts'
-import { initrdTree, kernelOf } from './initrd.ts'
-import { type TreeContext, toolsKey, toolsTree } from './trees.ts'
+import { bootArguments, makeBootFile } from './boot-file.ts'
+import { cacheKey, digestOfFile } from './cache.ts'
+import { digestOf } from './definition-file.ts'
+import { blockBytes } from './erofs.ts'
+import {
+  type ImageLayer,
+  type ImageLayout,
+  imageBytes,
+  imageSize,
+  layOutImage,
+  treeOf,
+} from './image-file.ts'
+import type { KeptLayer } from './kept-layers.ts'
+import { type PackedPart, packContents, packParts, storeParts } from './packed-frames.ts'
+import { type TreeContext, toolsKey } from './trees.ts'
+import { hashBlocks, hashBytes, verityTree } from './verity.ts'
 
 /** The disk form of one release: what the document says of it, and the blobs. */
 export interface BuiltDisk {
@@ -16,166 +27,109 @@ export interface BuiltDisk {
   readonly boot: Descriptor
 }
 
-/**
- * Both name the file system and the hash tree of every release: nothing finds them by it, and one that is made by
- * chance would differ in each build. The salt is fixed for the same reason; it guards against nothing here, since the
- * root hash is public.
- */
-const rootUuid = '8f2a6d1e-3b0c-4f57-9a68-61736c617201'
+/** It names the hash tree of every release, for the reason that the root's does (`image-file.ts`). */
 const verityUuid = '8f2a6d1e-3b0c-4f57-9a68-61736c617202'
-const salt = '0'.repeat(64)
 
-/**
- * The boot line that every node has. A boot that fails must end in another one, never at a prompt, so that the boot
- * loader's counting goes on (dracut.cmdline(7), rd.shell and rd.emergency).
- */
-const bootArguments = ['rd.shell=0', 'rd.emergency=reboot', 'panic=5', 'ro']
-
-/** The root in EROFS without compression, so that versions share bytes. SOURCE_DATE_EPOCH caps times as in the layers. */
-const rootScript = `
-cd /run/ashlar/out
-mkfs.erofs --quiet -U "$1" root.erofs /run/ashlar/tree
-veritysetup format --salt="$2" --uuid="$3" --root-hash-file=roothash root.erofs root.verity > /dev/null
-`
-
-/**
- * The unified kernel image: sections behind the stub's last one, each on a page of its own (UAPI.5). The os-release in
- * it names no version: systemd-boot would order entries by it, and never try an older release.
- */
-const bootScript = `
-cd /run/ashlar/out
-stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub
-printf %s "$1" > cmdline
-printf %s "$2" > uname
-grep -E '^(ID|NAME|PRETTY_NAME)=' /run/ashlar/tree/usr/lib/os-release > osrel
-page() { echo $((($1 + 4095) / 4096 * 4096)); }
-end=0
-while read -r _ _ size vma _; do
-  section=$((0x$vma + 0x$size))
-  [ $section -le $end ] || end=$section
-done <<END
-$(objdump -h "$stub" | grep -E '^ +[0-9]+ ')
-END
-set --
-for pair in .osrel=osrel .cmdline=cmdline .uname=uname .linux=vmlinuz .initrd=initrd; do
-  file=/run/ashlar/out/\${pair#*=}
-  case $pair in
-    *=vmlinuz) file=/run/ashlar/tree/usr/lib/modules/$(cat uname)/vmlinuz ;;
-    *=initrd) file=/run/ashlar/initrd/initrd ;;
-  esac
-  end=$(page $end)
-  set -- "$@" --add-section "\${pair%=*}=$file" --change-section-vma "\${pair%=*}=$end"
-  end=$((end + $(stat -c %s "$file")))
-done
-objcopy "$@" "$stub" boot.efi
-`
-
-const packScript = `
-cd /run/ashlar/out
-for name in root.erofs root.verity boot.efi; do zstd --quiet -3 -T2 "$name" -o "$name.zst"; done
-`
-
-/** Makes the disk form of a tree, seen through `lower`, topmost first. `content` is the digest of all that is in it. */
+/** Makes the disk form of layers that lie one over another, lowest first. */
 export async function diskFormOf(
   context: TreeContext,
-  lower: readonly string[],
-  content: readonly Digest[],
+  layers: readonly KeptLayer[],
+  initrd: string,
   kernelArguments: Definition['spec']['kernel']['arguments'],
 ): Promise<BuiltDisk> {
   const { blobs, cache, lock } = context
-  const key = cacheKey('disk 3', [
-    content,
-    toolsKey(context),
-    kernelArguments,
-    lock.epochSeconds,
-    bootArguments,
+  const content = layers.map(({ layer }) => layer.diffId)
+  const key = cacheKey('disk 5', [
+    ...[content, toolsKey(context), kernelArguments, lock.epochSeconds, bootArguments],
   ])
-  return cache.record(
+  const { value } = await cache.entry(
     key,
-    () => makeDisk(context, lower, kernelArguments),
+    'disk form',
+    () => makeDisk(context, layers, initrd, kernelArguments),
     async ({ root, verity, boot }) => {
       const found = await Promise.all([root, verity, boot].map(({ digest }) => blobs.stat(digest)))
       return found.every((stat) => stat !== undefined)
     },
   )
+  return value
 }
 
 async function makeDisk(
   context: TreeContext,
-  lower: readonly string[],
+  layers: readonly KeptLayer[],
+  initrd: string,
   kernelArguments: readonly string[],
 ): Promise<BuiltDisk> {
-  const { sys, cache, lock, progress } = context
-  const kernel = await kernelOf(context, lower.at(-1) ?? '')
-  const initrd = await initrdTree(context, kernel)
+  const { sys, cache, lock } = context
   const out = await cache.scratch('disk')
-  const chamber: Chamber = {
-    root: await toolsTree(context),
-    epochSeconds: lock.epochSeconds,
-    overlay: { name: 'tree', lower },
-    binds: [
-      { source: initrd, name: 'initrd' },
-      { source: out, name: 'out', writable: true },
-    ],
-  }
-  const step = { step: 'make disk form', total: 4, unit: 'items' } as const
-  progress({ ...step, done: 0 })
-  await runScript(sys, chamber, rootScript, [rootUuid, salt, verityUuid])
-  progress({ ...step, done: 1 })
-  const roothash = (await sys.disk.readFile(join(out, 'roothash'), 'utf8')).trim()
-  const line = [`roothash=${roothash}`, ...bootArguments, ...kernelArguments].join(' ')
-  await runScript(sys, chamber, bootScript, [line, kernel])
-  await stampBootFile(sys, join(out, 'boot.efi'), lock.epochSeconds)
-  progress({ ...step, done: 2 })
-  await runScript(sys, chamber, packScript)
-  progress({ ...step, done: 3 })
-  const disk = {
-    form: {
-      root: await contentOf(context, join(out, 'root.erofs')),
-      verity: await contentOf(context, join(out, 'root.verity')),
-      roothash,
-      boot: await contentOf(context, join(out, 'boot.efi')),
-      kernel,
-    },
-    root: await storeFile(context, join(out, 'root.erofs.zst'), mediaType.diskRoot),
-    verity: await storeFile(context, join(out, 'root.verity.zst'), mediaType.diskVerity),
-    boot: await storeFile(context, join(out, 'boot.efi.zst'), mediaType.diskBoot),
-  }
-  progress({ ...step, done: 4 })
-  return disk
-}
-
-/**
- * objcopy writes the clock's time into the file's header, and a checksum over it ("PE Format", COFF header TimeDateStamp,
- * optional header CheckSum). Firmware reads neither.
- */
-async function stampBootFile(sys: Sys, path: string, epochSeconds: number): Promise<void> {
-  const file = await sys.disk.open(path, 'r+')
-  try {
-    const field = Buffer.alloc(4)
-    await file.read(field, 0, 4, 0x3c)
-    const header = field.readUInt32LE()
-    field.writeUInt32LE(epochSeconds)
-    await file.write(field, 0, 4, header + 8)
-    await file.write(Buffer.alloc(4), 0, 4, header + 88)
-  } finally {
-    await file.close()
+  const layout = layOutImage(layers, lock.epochSeconds)
+  const image = await hashImage(context, layers, layout)
+  const { tree: verity, roothash } = verityTree(image.leaves, verityUuid)
+  const bootImage = { tree: treeOf(sys, layers), initrd, roothash }
+  const kernel = await makeBootFile(context, out, bootImage, kernelArguments)
+  const boot = await digestOfFile(sys, join(out, 'boot.efi'))
+  const packed = await packDisk(context, out, layers, { ...layout, verity, boot })
+  return {
+    form: { root: image.content, verity: contentOf(verity), roothash, boot, kernel },
+    root: await storeParts(context, packed.root, mediaType.diskRoot),
+    verity: await storeParts(context, packed.verity, mediaType.diskVerity),
+    boot: await storeParts(context, packed.boot, mediaType.diskBoot),
   }
 }
 
-async function contentOf({ sys }: TreeContext, path: string): Promise<{ digest: Digest; sizeBytes: number }> {
+/** Digest of an image and the hashes of its blocks, in one pass over its bytes. */
+async function hashImage({ sys, progress }: TreeContext, layers: readonly ImageLayer[], layout: ImageLayout) {
+  const total = imageSize(layers, layout)
   const hash = createHash('sha256')
-  let sizeBytes = 0
-  const file = await sys.disk.open(path, 'r')
-  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Uint8Array)
-    sizeBytes += (chunk as Uint8Array).length
+  const leaves = Buffer.alloc((total / blockBytes) * hashBytes)
+  const step = { step: 'hash root image', total, unit: 'bytes' } as const
+  let done = 0
+  progress({ ...step, done })
+  for await (const piece of imageBytes(sys, layers, layout)) {
+    hash.update(piece)
+    hashBlocks(piece, leaves, (done / blockBytes) * hashBytes)
+    done += piece.length
+    progress({ ...step, done })
   }
-  return { digest: digestFromHex(hash.digest('hex')), sizeBytes }
+  return { leaves, content: { digest: digestFromHex(hash.digest('hex')), sizeBytes: total } }
 }
 
-async function storeFile({ sys, blobs }: TreeContext, path: string, type: string): Promise<Descriptor> {
-  const file = await sys.disk.open(path, 'r')
-  const { digest, sizeBytes } = await blobs.ingest(file.createReadStream({ highWaterMark: 1 << 20 }))
-  return { mediaType: type, digest, size: sizeBytes }
+/** Compresses the parts of the disk form; what is of a layer is taken from the cache. */
+async function packDisk(
+  context: TreeContext,
+  out: string,
+  layers: readonly ImageLayer[],
+  parts: ImageLayout & { readonly verity: Buffer; readonly boot: { readonly sizeBytes: number } },
+): Promise<Record<'root' | 'verity' | 'boot', readonly PackedPart[]>> {
+  const { superblock, metadata, verity, boot } = parts
+  const step = { step: 'compress disk form', total: layers.length + 1, unit: 'items' } as const
+  for (const [name, bytes] of Object.entries({ superblock, metadata, verity }))
+    await context.sys.disk.writeFile(join(out, name), bytes)
+  const sizes = [
+    ['superblock', superblock.length],
+    ['metadata', metadata.length],
+    ['verity', verity.length],
+    ['boot.efi', boot.sizeBytes],
+  ] as const
+  const contents: PackedPart[] = []
+  for (const [index, layer] of layers.entries()) {
+    context.progress({ ...step, done: index })
+    contents.push(await packContents(context, `layer ${index + 1}`, layer.contents))
+  }
+  const [first, last, ...others] = await packParts(
+    context,
+    out,
+    sizes.map(([name, sizeBytes]) => ({ file: join(out, name), from: 0, sizeBytes })),
+  )
+  context.progress({ ...step, done: step.total })
+  const some = (part: PackedPart | undefined) => (part === undefined ? [] : [part])
+  return {
+    root: [...some(first), ...contents, ...some(last)],
+    verity: some(others[0]),
+    boot: some(others[1]),
+  }
+}
+
+function contentOf(bytes: Uint8Array): { digest: Digest; sizeBytes: number } {
+  return { digest: digestOf(bytes), sizeBytes: bytes.length }
 }

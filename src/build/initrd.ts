@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { cacheKey } from './cache.ts'
 import { runScript } from './chamber.ts'
-import { digestOf } from './definition-file.ts'
 import { BuildError } from './errors.ts'
-import { packagesTree, type TreeContext, toolsKey, toolsTree } from './trees.ts'
+import type { ImageTree } from './image-tree.ts'
+import { toolsImage } from './kept-layers.ts'
+import { extractLocked, type TreeContext, toolsKey } from './trees.ts'
 
 /**
  * What opens a verity root: initramfs-tools cannot. The drivers are those of virtual machines and of EROFS itself;
@@ -19,23 +20,21 @@ const dracutArguments = [
 
 const script = `
 kernel=$1; shift
-mkdir -p /run/ashlar/modules
 rm -rf /usr/lib/modules
-ln -s /run/ashlar/modules /usr/lib/modules
+ln -s /run/ashlar/kernel/usr/lib/modules /usr/lib/modules
+depmod "$kernel"
 dracut "$@" --kver "$kernel" /run/ashlar/out/initrd
 `
 
-/** The version of the one kernel in a tree. @throws BuildError `kernel-missing` */
-export async function kernelOf({ sys }: TreeContext, tree: string): Promise<string> {
-  const kernels: string[] = []
-  for (const name of await sys.disk.readdir(join(tree, 'usr/lib/modules')).catch(() => []))
-    if (
-      await sys.disk.access(join(tree, 'usr/lib/modules', name, 'vmlinuz')).then(
-        () => true,
-        () => false,
-      )
-    )
-      kernels.push(name)
+/** The version of the one kernel in an image. @throws BuildError `kernel-missing` */
+export function kernelOf(tree: ImageTree): string {
+  const modules = '/usr/lib/modules'
+  return onlyKernel(
+    tree.names(modules).filter((name) => tree.find(`${modules}/${name}/vmlinuz`)?.kind === 'file'),
+  )
+}
+
+function onlyKernel(kernels: readonly string[]): string {
   const [kernel, ...others] = kernels
   if (kernel !== undefined && others.length === 0) return kernel
   throw new BuildError(
@@ -48,40 +47,33 @@ export async function kernelOf({ sys }: TreeContext, tree: string): Promise<stri
   )
 }
 
-/** The folder with `initrd`; made anew only when the tools, the image's packages or dracut's arguments changed. */
-export async function initrdTree(context: TreeContext, kernel: string): Promise<string> {
+/**
+ * The initrd. It needs the kernel's own packages and nothing else of the image, so that it can be made while the others
+ * are installed.
+ */
+export async function initrdOf(context: TreeContext): Promise<string> {
   const { sys, cache, lock, progress } = context
-  const kernels = lock.packages.filter(
-    ({ name, source }) => /^linux\b/.test(source) || /^linux-image/.test(name),
-  )
-  const modules = join(await packagesTree(context), 'usr/lib/modules')
-  const dependencies = digestOf(await sys.disk.readFile(join(modules, kernel, 'modules.dep')))
-  const made = [toolsKey(context), kernels.map(({ digest }) => digest), dependencies]
-  const key = cacheKey('initrd 1', [...made, lock.epochSeconds, dracutArguments])
-  return cache.tree(key, async (out) => {
-    const root = await toolsTree(context)
+  const kernels = lock.packages.filter(({ source }) => /^linux(?:-|$)/.test(source))
+  const made = [toolsKey(context), kernels.map(({ digest }) => digest)]
+  const key = cacheKey('initrd 2', [...made, lock.epochSeconds, dracutArguments])
+  const { folder } = await cache.entry(key, 'initrd', async (out) => {
+    const image = await toolsImage(context)
+    const extracted = await cache.scratch('kernel')
+    await extractLocked(context, 'kernel', kernels, extracted)
     const scratch = await cache.scratch('initrd')
-    const folders = {
-      root: join(scratch, 'root'),
-      upper: join(scratch, 'upper'),
-      work: join(scratch, 'work'),
-    }
-    for (const path of Object.values(folders)) await sys.disk.mkdir(path)
-    progress({ step: 'make initrd', done: 0, total: 1, unit: 'items' })
-    await runScript(
-      sys,
-      {
-        root: folders.root,
-        epochSeconds: lock.epochSeconds,
-        overlay: { name: '/', lower: [root], writes: folders },
-        binds: [
-          { source: modules, name: 'modules' },
-          { source: out, name: 'out', writable: true },
-        ],
-      },
-      script,
-      [kernel, ...dracutArguments],
-    )
-    progress({ step: 'make initrd', done: 1, total: 1, unit: 'items' })
+    const paths = { root: join(scratch, 'root'), upper: join(scratch, 'upper'), work: join(scratch, 'work') }
+    for (const path of Object.values(paths)) await sys.disk.mkdir(path)
+    const step = { step: 'make initrd', total: 1, unit: 'items' } as const
+    progress({ ...step, done: 0 })
+    const binds = [
+      { source: extracted, name: 'kernel', writable: true },
+      { source: out, name: 'out', writable: true },
+    ]
+    const kernel = onlyKernel(await sys.disk.readdir(join(extracted, 'usr/lib/modules')).catch(() => []))
+    const chamber = { root: paths.root, image, writes: paths, binds, epochSeconds: lock.epochSeconds }
+    await runScript(sys, chamber, script, [kernel, ...dracutArguments])
+    await sys.disk.rm(extracted, { recursive: true })
+    progress({ ...step, done: 1 })
   })
+  return join(folder, 'initrd')
 }

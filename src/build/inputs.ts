@@ -40,13 +40,16 @@ function whyUnfit(lock: Lock, spec: Definition['spec']): string | undefined {
   if (lock.request !== requestOf(spec) || lock.suite !== spec.base.debian || lock.architecture !== spec.arch)
     return 'the definition asks for other packages than the lock answers'
   const has = (packages: Lock['packages'], name: string) => packages.some((one) => one.name === name)
+  const placed = lock.layers.flat()
   const missing = [
+    ...lock.packages.map(({ source }) => source).filter((source) => !placed.includes(source)),
     ...imageRoots(spec, []).filter((name) => !has(lock.packages, name)),
     ...toolRoots(spec, []).filter((name) => !has(lock.tools, name)),
     ...(spec.form === 'system'
       ? (['node', 'agent'] as const).filter((name) => lock[name] === undefined)
       : []),
   ]
+  if (new Set(placed).size < placed.length) return 'the lock puts a package into two layers'
   return missing.length === 0 ? undefined : `the lock lacks ${missing.join(', ')}`
 }
 

@@ -1,41 +1,45 @@
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { realSys } from '../sys/index.ts'
 import { withUser } from './accounts.ts'
+import { ImageTree, mergeLayers } from './image-tree.ts'
 import { LaidTree } from './laid-tree.ts'
+import type { LayerEntry } from './layer-tar.ts'
 import { unitsOf } from './services.ts'
 import { keepLaidVar, parseVarList, pathsOfTmpfiles, tmpfilesOf } from './var-content.ts'
 
 let folder: string
-let lower: string
 let upper: string
 let tree: LaidTree
 const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
 const file = { ...own, mode: 0o640 }
 const directory = { ...own, mode: 0o750 }
+
+const entry = (path: string, more: Partial<LayerEntry> = {}): LayerEntry => ({
+  ...{ path, kind: 'folder', mode: 0o755, mtime: 1, sizeBytes: 0, block: 0, ...own },
+  ...more,
+})
+const lower = [
+  ...['usr', 'usr/bin', 'etc', 'etc/systemd', 'etc/systemd/system'].map((path) => entry(path)),
+  entry('bin', { kind: 'link', target: 'usr/bin' }),
+  entry('settings', { kind: 'link', target: '/etc' }),
+  entry('loop', { kind: 'link', target: 'loop' }),
+]
+
+/** A tree over an image of folders and links, and of `more`. No file of it is ever read. */
+function treeOver(...more: readonly LayerEntry[]): LaidTree {
+  const root = mergeLayers([{ entries: [...lower, ...more], firstBlock: 1 }])
+  const image = new ImageTree(root, () => Promise.reject(new Error('nothing is to be read')))
+  return new LaidTree(realSys, upper, image)
+}
+
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ashlar-laid-'))
-  lower = join(folder, 'lower')
   upper = join(folder, 'upper')
-  mkdirSync(join(lower, 'usr/bin'), { recursive: true })
-  mkdirSync(join(lower, 'etc/systemd/system'), { recursive: true })
   mkdirSync(upper)
-  symlinkSync('usr/bin', join(lower, 'bin'))
-  symlinkSync('/etc', join(lower, 'settings'))
-  symlinkSync('loop', join(lower, 'loop'))
-  tree = new LaidTree(realSys, upper, [lower])
+  tree = treeOver()
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
@@ -57,14 +61,14 @@ test('links in a circle are an error', async () => {
 })
 
 test('a folder of the image keeps its mode, a new one has that of its entry', async () => {
-  chmodSync(join(lower, 'etc'), 0o711)
+  tree = treeOver(entry('etc', { mode: 0o711 }))
   await tree.writeFile('/etc/new/x', '', file, directory)
   expect(mode('etc')).toBe('711')
   expect(mode('etc/new')).toBe('750')
 })
 
 test('a file replaces a link of the image, and not what it points at', async () => {
-  symlinkSync('target', join(lower, 'etc/link'))
+  tree = treeOver(entry('etc/link', { kind: 'link', target: 'target' }))
   await tree.writeFile('/etc/link', 'own', file, directory)
   expect(lstatSync(join(upper, 'etc/link')).isFile()).toBe(true)
 })
@@ -74,7 +78,7 @@ test('a file cannot take the place of a folder', async () => {
 })
 
 test('a folder cannot be made below a file', async () => {
-  writeFileSync(join(lower, 'etc/file'), '')
+  tree = treeOver(entry('etc/file', { kind: 'file' }))
   await expect(tree.writeFile('/etc/file/x', '', file)).rejects.toMatchObject({ code: 'file-missing' })
 })
 
@@ -87,13 +91,13 @@ test.each([
   ['a service without its suffix', 'web', ['web.service']],
   ['an instance of a template', 'worker@1.service', ['worker@1.service']],
 ])('services: %s is found', async (_, service, units) => {
-  for (const name of ['web.service', 'worker@.service'])
-    writeFileSync(join(lower, 'etc/systemd/system', name), '')
+  const known = ['web.service', 'worker@.service']
+  tree = treeOver(...known.map((name) => entry(`etc/systemd/system/${name}`, { kind: 'file' })))
   expect(await unitsOf(tree, [service])).toEqual(units)
 })
 
 test('services: an unknown one is refused with the nearest', async () => {
-  writeFileSync(join(lower, 'etc/systemd/system/nginx.service'), '')
+  tree = treeOver(entry('etc/systemd/system/nginx.service', { kind: 'file' }))
   await expect(unitsOf(tree, ['ngnix'])).rejects.toMatchObject({
     code: 'service-unknown',
     message: expect.stringContaining('nginx.service'),

@@ -1,6 +1,7 @@
 import { dirname, join, posix } from 'node:path'
 import type { Sys } from '../sys/index.ts'
 import { BuildError } from './errors.ts'
+import type { ImageTree } from './image-tree.ts'
 
 export interface Attributes {
   readonly mode: number
@@ -15,15 +16,15 @@ export const rootFolder: Attributes = { mode: 0o755, uid: 0, gid: 0 }
 const linksMax = 40
 
 /**
- * A tree that lies over others: writes go to `upper`, and a folder that the trees below have keeps their owner and mode.
+ * A tree that lies over an image: writes go to `upper`, and a folder that the image has keeps its owner and mode.
  * Paths are the image's: a link in it leads to a place in the image, never out of it.
  */
 export class LaidTree {
   readonly #sys: Sys
   readonly #upper: string
-  readonly #lower: readonly string[]
+  readonly #lower: ImageTree | undefined
 
-  constructor(sys: Sys, upper: string, lower: readonly string[]) {
+  constructor(sys: Sys, upper: string, lower?: ImageTree) {
     this.#sys = sys
     this.#upper = upper
     this.#lower = lower
@@ -48,29 +49,22 @@ export class LaidTree {
     return done
   }
 
-  /** The file as the trees together show it; undefined where there is none. */
-  async locate(path: string): Promise<string | undefined> {
-    const resolved = await this.#resolve(path)
-    for (const tree of [this.#upper, ...this.#lower]) {
-      const file = join(tree, resolved)
-      const there = await this.#sys.disk.lstat(file).catch(absent)
-      if (there !== undefined) return file
-    }
-    return undefined
-  }
-
+  /** The file as both together show it; undefined where there is none. */
   async readText(path: string): Promise<string | undefined> {
-    const file = await this.locate(path)
-    return file === undefined ? undefined : await this.#sys.disk.readFile(file, 'utf8')
+    const resolved = await this.#resolve(path)
+    const file = join(this.#upper, resolved)
+    if ((await this.#sys.disk.lstat(file).catch(absent)) !== undefined)
+      return await this.#sys.disk.readFile(file, 'utf8')
+    const below = this.#lower?.find(resolved)
+    if (below?.kind !== 'file') return undefined
+    return new TextDecoder().decode(await this.#lower?.read(below))
   }
 
-  /** Names in a folder, over all trees. */
+  /** Names in a folder, of both. */
   async list(path: string): Promise<readonly string[]> {
     const resolved = await this.#resolve(path)
-    const names = new Set<string>()
-    for (const tree of [this.#upper, ...this.#lower])
-      for (const name of await this.#sys.disk.readdir(join(tree, resolved)).catch(() => [])) names.add(name)
-    return [...names].toSorted()
+    const own = await this.#sys.disk.readdir(join(this.#upper, resolved)).catch(absent)
+    return [...new Set([...(own ?? []), ...(this.#lower?.names(resolved) ?? [])])].toSorted()
   }
 
   /** Writes a file and, with `folder`, those folders on the way that are not there. */
@@ -96,21 +90,17 @@ export class LaidTree {
     await this.#sys.disk.lchown(link, owner.uid, owner.gid)
   }
 
-  /** Makes a folder unless it is there. Every folder on the way is taken from the trees below, or made with `attributes`. */
+  /** Makes a folder unless it is there. Every folder on the way is taken from the image, or made with `attributes`. */
   async ensureFolder(path: string, attributes: Attributes = rootFolder): Promise<string> {
     const resolved = await this.#resolve(path)
     let done = '/'
     for (const name of resolved.split('/').filter(Boolean)) {
       done = posix.join(done, name)
-      const below = await this.#below(done)
-      if (below !== undefined && !below.isDirectory())
+      const below = this.#lower?.find(done)
+      if (below !== undefined && below.kind !== 'folder')
         throw new BuildError('file-missing', `${done} is not a folder in the image`, { where: path })
       const made = await this.#sys.disk.mkdir(join(this.#upper, done)).then(() => true, isThere)
-      if (made)
-        await this.#setAttributes(
-          join(this.#upper, done),
-          below === undefined ? attributes : { mode: below.mode & 0o7777, uid: below.uid, gid: below.gid },
-        )
+      if (made) await this.#setAttributes(join(this.#upper, done), below ?? attributes)
     }
     return join(this.#upper, resolved)
   }
@@ -118,8 +108,7 @@ export class LaidTree {
   async #place(path: string, folder: Attributes): Promise<string> {
     const parent = await this.ensureFolder(dirname(path), folder)
     const file = join(parent, posix.basename(path))
-    const below = await this.#below(join('/', file.slice(this.#upper.length)))
-    if (below?.isDirectory())
+    if (this.#lower?.find(file.slice(this.#upper.length))?.kind === 'folder')
       throw new BuildError('file-missing', `${path} is a folder in the image`, { where: path })
     await this.#sys.disk.rm(file, { force: true })
     return file
@@ -131,20 +120,11 @@ export class LaidTree {
   }
 
   async #linkTarget(path: string): Promise<string | undefined> {
-    for (const tree of [this.#upper, ...this.#lower]) {
-      const there = await this.#sys.disk.lstat(join(tree, path)).catch(absent)
-      if (there !== undefined)
-        return there.isSymbolicLink() ? await this.#sys.disk.readlink(join(tree, path)) : undefined
-    }
-    return undefined
-  }
-
-  async #below(path: string) {
-    for (const tree of this.#lower) {
-      const there = await this.#sys.disk.lstat(join(tree, path)).catch(absent)
-      if (there !== undefined) return there
-    }
-    return undefined
+    const file = join(this.#upper, path)
+    const own = await this.#sys.disk.lstat(file).catch(absent)
+    if (own !== undefined) return own.isSymbolicLink() ? await this.#sys.disk.readlink(file) : undefined
+    const below = this.#lower?.find(path)
+    return below?.kind === 'link' ? below.target : undefined
   }
 }
 

@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Digest, parseDigest } from '../core/index.ts'
-import type { StoreBlobs } from '../oci/index.ts'
+import { type Digest, digestFromHex } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { runScript } from './chamber.ts'
+import { cacheKey } from './cache.ts'
+import { type Chamber, runScript } from './chamber.ts'
+import type { ImageLayer } from './image-file.ts'
+import { readLayerTar } from './layer-tar.ts'
+import { readBytes } from './limits.ts'
+import type { TreeContext } from './trees.ts'
 
 /** A layer in the store. */
 export interface Layer {
@@ -12,40 +17,104 @@ export interface Layer {
   readonly diffId: Digest
 }
 
-/**
- * tar in the order of names, without the times that are not content; gzip without name and time. The image's own tar
- * and gzip, not Node's zlib: what zlib makes differs between processors.
- */
-const script = `
-cd /run/ashlar/out
-mkfifo tar
-sha256sum < tar > diff-id &
-tar --create --directory=/run/ashlar/tree --format=pax --sort=name --numeric-owner \
+/** A layer that has just been packed. */
+export interface PackedLayer extends ImageLayer {
+  readonly layer: Layer
+}
+
+/** What goes into a layer: `paths` of the folder `tree`, with every folder on the way. */
+export interface LayerPart {
+  readonly name: string
+  readonly tree: string
+  readonly paths: readonly string[]
+}
+
+/** tar without the times that are not content. The image's own tar, not the host's: what it writes differs between versions. */
+const tarScript = `
+tar --create --directory=/run/ashlar/tree --format=pax --numeric-owner \
   --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime \
-  --xattrs --xattrs-include=security.capability . | tee tar | gzip -n -1 > layer.tar.gz
-wait $!
-rm tar
+  --xattrs --xattrs-include=security.capability --file=/run/ashlar/out/layer.tar \
+  --null --no-recursion --verbatim-files-from --files-from=/run/ashlar/out/names
 `
 
-/** Packs a tree into a layer with the programs of `root`, a tree that has the essential packages. */
-export async function makeLayer(
-  sys: Sys,
-  blobs: StoreBlobs,
-  options: {
-    readonly root: string
-    readonly tree: string
-    readonly scratch: string
-    readonly epochSeconds: number
-  },
-): Promise<Layer> {
-  const { root, tree, scratch, epochSeconds } = options
+/** gzip without name and time; the image's own, not Node's zlib: what that makes differs between processors. */
+const gzipScript = 'gzip -n -1 < /run/ashlar/out/layer.tar > /run/ashlar/out/layer.tar.gz'
+
+/**
+ * Packs a part of a tree into a layer, with the programs of `chamber`. Compressing takes longer than all the rest: a
+ * layer whose tar is known is not compressed again.
+ */
+export async function packLayer(
+  context: TreeContext,
+  chamber: Chamber,
+  part: LayerPart,
+): Promise<PackedLayer> {
+  const { sys, cache, blobs, lock } = context
+  const { out, diffId, ...image } = await tarLayer(context, chamber, part)
+  const gzip = lock.packages.find(({ name }) => name === 'gzip')?.digest
+  const { value } = await cache.entry(
+    cacheKey('gzip 1', [diffId, gzip]),
+    `compressed layer ${part.name}`,
+    async () => {
+      await runScript(sys, { ...chamber, binds: [{ source: out, name: 'out', writable: true }] }, gzipScript)
+      const file = await sys.disk.open(join(out, 'layer.tar.gz'), 'r')
+      return await blobs.ingest(file.createReadStream({ highWaterMark: readBytes }))
+    },
+    async ({ digest, sizeBytes }) => (await blobs.stat(digest))?.sizeBytes === sizeBytes,
+  )
+  for (const name of ['layer.tar', 'layer.tar.gz']) await sys.disk.rm(join(out, name), { force: true })
+  return { ...image, layer: { ...value, diffId } }
+}
+
+/** As {@link packLayer}, but it is not compressed and not stored: `out` holds the tar. */
+export async function tarLayer(
+  { sys, cache }: TreeContext,
+  chamber: Chamber,
+  { name, tree, paths }: LayerPart,
+): Promise<ImageLayer & { readonly out: string; readonly diffId: Digest }> {
+  const out = await cache.scratch(`layer-${name}`)
   const binds = [
     { source: tree, name: 'tree' },
-    { source: scratch, name: 'out', writable: true },
+    { source: out, name: 'out', writable: true },
   ]
-  await runScript(sys, { root, epochSeconds, binds }, script)
-  const diffId = (await sys.disk.readFile(join(scratch, 'diff-id'), 'utf8')).slice(0, 64)
-  const file = await sys.disk.open(join(scratch, 'layer.tar.gz'), 'r')
-  const { digest, sizeBytes } = await blobs.ingest(file.createReadStream())
-  return { digest, sizeBytes, diffId: parseDigest(`sha256:${diffId}`) }
+  await sys.disk.writeFile(join(out, 'names'), paths.map((path) => `${path}\0`).join(''))
+  await runScript(sys, { ...chamber, binds }, tarScript)
+  return { out, ...(await readContents(sys, join(out, 'layer.tar'), join(out, 'contents'))) }
+}
+
+/** Small pieces are gathered: a call for each of ten thousand files takes longer than their bytes. */
+const gatheredBytes = 4 << 20
+
+async function readContents(
+  sys: Sys,
+  tar: string,
+  file: string,
+): Promise<ImageLayer & { readonly diffId: Digest }> {
+  const source = await sys.disk.open(tar, 'r')
+  const target = await sys.disk.open(file, 'w')
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  let waiting: Uint8Array[] = []
+  let waitingBytes = 0
+  const flush = async () => {
+    const bytes = Buffer.concat(waiting)
+    hash.update(bytes)
+    sizeBytes += bytes.length
+    waiting = []
+    waitingBytes = 0
+    await target.writeFile(bytes)
+  }
+  try {
+    const tarBytes = source.createReadStream({ highWaterMark: readBytes })
+    const { entries, diffId } = await readLayerTar(tarBytes, async (piece) => {
+      waiting.push(piece)
+      waitingBytes += piece.length
+      if (waitingBytes >= gatheredBytes) await flush()
+    })
+    await flush()
+    const digest = digestFromHex(hash.digest('hex'))
+    return { entries, diffId, contents: { file, from: 0, sizeBytes, digest } }
+  } finally {
+    await target.close()
+  }
 }

@@ -31,3 +31,10 @@ export const archiveLimits = {
   /** Debian's packages want 70 MB at the most to be decompressed. */
   decompressorBytesMax: 512 * 1024 * 1024,
 } as const
+
+/** What the cache keeps between builds: some five different images of a gigabyte each, with their tools. */
+export const cacheBytesMax = 10e9
+/** Layers for packages; what the build makes itself has four more. Container engines stop at 127, people long before. */
+export const packageLayersMax = 8
+/** Read at once while hashing: with the 64 KiB of Node's streams it takes half as long again. */
+export const readBytes = 1 << 20

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
-import { type Lock, printLock } from '../core/index.ts'
+import { type Definition, type Lock, LockError, parseLock, printLock } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
 import { requireClock } from './clock.ts'
-import { digestOf, lockName, readDefinition } from './definition-file.ts'
+import { digestOf, lockName, readDefinition, readOptional } from './definition-file.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages } from './fetch-packages.ts'
+import { planLayers } from './layer-plan.ts'
 import { unfinishedAgeMs } from './limits.ts'
 import { aptOptionsOf, debianKeyring, fetchOptionsOf, type LockOptions, storeInput } from './lock-options.ts'
 import { checkNames } from './package-names.ts'
@@ -38,6 +39,7 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
     epochSeconds: archive.epochSeconds,
     pockets: archive.pockets,
     packages: [...packages],
+    layers: planLayers(packages, await previousLayers(options, spec)),
     tools: [...tools],
     ...(spec.form === 'system' && {
       node: await storeInput(options, options.node),
@@ -56,6 +58,20 @@ async function removeUnfinished(sys: Sys, folder: string): Promise<void> {
     if (!name.startsWith(`${lockName}.`) || !name.endsWith('.tmp')) continue
     const { mtimeMs } = await sys.disk.stat(join(folder, name))
     if (sys.clock.now() - mtimeMs > unfinishedAgeMs) await sys.disk.rm(join(folder, name), { force: true })
+  }
+}
+
+/** How the lock that is replaced split the image, where there is one of the same suite that can be read. */
+async function previousLayers({ sys, folder }: LockOptions, { base, arch }: Definition['spec']) {
+  const where = join(folder, lockName)
+  const bytes = await readOptional(sys, where)
+  if (bytes === undefined) return undefined
+  try {
+    const { suite, architecture, layers } = parseLock(new TextDecoder().decode(bytes), where)
+    return suite === base.debian && architecture === arch ? layers : undefined
+  } catch (error) {
+    if (error instanceof LockError) return undefined
+    throw error
   }
 }
 

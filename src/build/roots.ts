@@ -19,9 +19,7 @@ const mergedUsr = 'usr-is-merged'
 
 /** Programs that turn a root tree into its disk form; each stands for what it is asked for. */
 const toolPackages = [
-  // mkfs.erofs
-  'erofs-utils',
-  // veritysetup, here and in the initrd
+  // Opens the hash tree, in the initrd.
   'cryptsetup-bin',
   'dmsetup',
   // The initrd, and what it is made of.

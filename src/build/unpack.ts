@@ -1,39 +1,10 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
-import { type Chamber, mortal, runScript } from './chamber.ts'
+import { type Chamber, runScript } from './chamber.ts'
 import { essentialClosure, readControls, unpackBatches } from './control.ts'
 import { parseDeb822 } from './deb822.ts'
 import { BuildError } from './errors.ts'
-import { toolFailure } from './tool-failure.ts'
-
-/**
- * Extracts packages side by side, without running anything of theirs. The folders that /usr was merged with are links
- * from the start, as debootstrap makes them.
- */
-const extractScript = `
-root=$1; shift
-umask 022
-for folder in bin sbin lib lib64; do
-  if [ ! -e "$root/$folder" ]; then mkdir -p "$root/usr/$folder"; ln -s "usr/$folder" "$root/$folder"; fi
-done
-mkdir -p "$root/proc" "$root/dev" "$root/run" "$root/tmp" "$root/sys"
-printf '%s\\0' "$@" | root=$root xargs -0 -n 1 -P 2 sh -euc '
-  dpkg-deb --fsys-tarfile "$1" > "$root/.\${1##*/}.tar"
-  tar -C "$root" -x -p --numeric-owner --keep-directory-symlink --xattrs --xattrs-include="security.*" -f "$root/.\${1##*/}.tar"
-  rm "$root/.\${1##*/}.tar"' sh
-`
-
-/** @throws BuildError `tool-failed` */
-export async function extractPackages(
-  sys: Sys,
-  root: string,
-  folder: string,
-  names: readonly string[],
-): Promise<void> {
-  const files = names.map((name) => join(folder, `${name}.deb`))
-  const result = await sys.exec.run('setpriv', [...mortal, 'sh', '-euc', extractScript, 'sh', root, ...files])
-  if (result.exitCode !== 0) throw await toolFailure(sys, 'the extraction of packages', result, root)
-}
+import { extractInside } from './extract.ts'
 
 /**
  * A package that counts as installed while others are configured: Debian's kernels want a program that makes an initrd
@@ -90,16 +61,16 @@ export async function installPackages(
   const controls = await readControls(sys, packages, names)
   const essential = essentialClosure(controls)
   const first = [...essential].toSorted()
-  await extractPackages(sys, tree, packages, first)
+  await extractInside(sys, tree, packages, first)
   const database = join(tree, 'var/lib/dpkg')
   for (const name of ['info', 'updates']) await sys.disk.mkdir(join(database, name), { recursive: true })
   await sys.disk.writeFile(join(database, 'status'), initialStatus)
-  const [root, lower, work] = [join(scratch, 'root'), join(scratch, 'lower'), join(scratch, 'work')]
-  for (const folder of [root, lower, work]) await sys.disk.mkdir(folder)
+  const [root, work] = [join(scratch, 'root'), join(scratch, 'work')]
+  for (const folder of [root, work]) await sys.disk.mkdir(folder)
   const chamber: Chamber = {
     root,
     epochSeconds,
-    overlay: { name: '/', lower: [lower], writes: { upper: tree, work } },
+    writes: { upper: tree, work },
     binds: [{ source: packages, name: 'debs' }],
   }
   const batches = [first, ...unpackBatches(controls, essential)]

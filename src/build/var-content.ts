@@ -48,7 +48,7 @@ export async function keepVar(sys: Sys, chamber: Chamber): Promise<void> {
   const entries = parseVarList(new TextDecoder().decode(stdout))
   const text = tmpfilesOf(entries, pathsOfTmpfiles(new TextDecoder().decode(known.stdout)))
   const dpkg = 'L /var/lib/dpkg - - - - ../../usr/lib/sysimage/dpkg\n'
-  const tree = new LaidTree(sys, chamber.root, [])
+  const tree = new LaidTree(sys, chamber.root)
   await tree.writeFile('/usr/lib/tmpfiles.d/ashlar-packages.conf', text + dpkg)
 }
 

@@ -58,6 +58,11 @@ export const lockSchema = z.strictObject({
   pockets: z.array(pocket).min(1),
   /** The image's packages, sorted by name. */
   packages: z.array(debianPackage).min(1),
+  /**
+   * The image's layers, rarely changed first, each by the source packages it has. It stands here so that a release can
+   * be built again, and so that the next lock keeps it.
+   */
+  layers: z.array(z.array(z.string().min(1)).min(1)).min(1),
   /** The packages of the tree that the build's tools run from, sorted by name; empty for a container. */
   tools: z.array(debianPackage),
   /** Present in a system: what the agent is and what runs it. */

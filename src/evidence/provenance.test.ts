@@ -39,6 +39,7 @@ const lock: Lock = lockSchema.parse({
     },
   ],
   packages: [debian('libstdc++6', '2:12.2.0-14+deb12u1', '2')],
+  layers: [['gcc-12']],
   tools: [debian('dracut', '059-4', '3')],
   node: { version: '24.21.0', digest: digest('4'), sizeBytes: 1 },
 })

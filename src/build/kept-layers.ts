@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import type { Digest } from '../core/index.ts'
+import { cacheKey } from './cache.ts'
+import type { Chamber } from './chamber.ts'
+import { blockBytes } from './erofs.ts'
+import { type Contents, type ImageLayer, imageBytes, layOutImage } from './image-file.ts'
+import { type Layer, type PackedLayer, packLayer, tarLayer } from './layer.ts'
+import type { LayerEntry } from './layer-tar.ts'
+import { eachOf } from './pool.ts'
+import { listTree, ownersOf, splitPaths } from './tree-split.ts'
+import {
+  agentKey,
+  agentTree,
+  extractedTools,
+  installedTree,
+  nodeKey,
+  nodeTree,
+  packagesKey,
+  type TreeContext,
+  toolsKey,
+} from './trees.ts'
+
+/** A layer that is in the store for container tools, and in the cache for the disk form. */
+export interface KeptLayer extends ImageLayer {
+  readonly layer: Layer
+}
+
+/** The packages' layers, and the image that they make: a root to run their programs in. */
+export interface Packages {
+  readonly layers: readonly KeptLayer[]
+  readonly image: string
+}
+
+/** What stands in an entry of the cache beside its files. */
+interface Kept {
+  readonly layer: Layer
+  readonly contents: Omit<Contents, 'file'>
+}
+
+/** The image's packages, installed, and split as the lock says. */
+export async function packagesLayers(context: TreeContext): Promise<Packages> {
+  const { sys, cache, lock, progress } = context
+  const key = cacheKey('packages layers 1', [packagesKey(context), lock.layers])
+  const { value, folder } = await cache.entry(
+    key,
+    `packages, ${lock.packages.length} of them`,
+    async (folder) => {
+      const tree = await installedTree(context)
+      const owners = await ownersOf(sys, tree, lock)
+      const parts = splitPaths(await listTree(sys, tree), owners, lock.layers.length)
+      const packed: PackedLayer[] = []
+      const step = { step: 'pack layers', total: parts.length, unit: 'items' } as const
+      const chamber: Chamber = { root: tree, epochSeconds: lock.epochSeconds }
+      progress({ ...step, done: 0 })
+      let done = 0
+      await eachOf(parts.entries(), 2, async ([index, paths]) => {
+        packed[index] = await packLayer(context, chamber, { name: `packages-${index}`, tree, paths })
+        progress({ ...step, done: ++done })
+      })
+      const kept = await keepLayers(context, folder, packed)
+      await sys.disk.rm(tree, { recursive: true })
+      return kept
+    },
+    (layers) => allStored(context, layers),
+  )
+  return { image: join(folder, imageName), layers: await readLayers(context, folder, value) }
+}
+
+/** Node and the agent: two layers, the one that changes less first. */
+export async function agentLayers(context: TreeContext, packages: Packages): Promise<readonly KeptLayer[]> {
+  const layers = [
+    ['node', nodeKey(context), nodeTree],
+    ['agent', agentKey(context), agentTree],
+  ] as const
+  return await Promise.all(
+    layers.map(([name, key, make]) => smallLayer(context, packages, name, key, () => make(context))),
+  )
+}
+
+/** A layer that is made with the programs of the packages, of a tree that `make` makes. */
+export async function smallLayer(
+  context: TreeContext,
+  packages: Packages,
+  name: string,
+  content: Digest,
+  make: () => Promise<string>,
+): Promise<KeptLayer> {
+  const { sys, cache, lock } = context
+  const { value, folder } = await cache.entry(
+    cacheKey('layer 2', [name, content, lock.epochSeconds, packagesKey(context)]),
+    `layer ${name}`,
+    async (folder) => {
+      const tree = await make()
+      const chamber = {
+        root: await cache.scratch(`${name}-root`),
+        image: packages.image,
+        epochSeconds: lock.epochSeconds,
+      }
+      const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
+      return await keepLayers(context, folder, [await packLayer(context, chamber, { name, tree, paths })])
+    },
+    (layers) => allStored(context, layers),
+  )
+  const [layer] = await readLayers(context, folder, value)
+  if (layer === undefined) throw new RangeError(`the cache keeps no layer ${name}`)
+  return layer
+}
+
+/** The image that the build's programs run in. */
+export async function toolsImage(context: TreeContext): Promise<string> {
+  const { sys, cache, lock } = context
+  const { folder } = await cache.entry(
+    toolsKey(context),
+    `tools, ${lock.tools.length} packages`,
+    async (folder) => {
+      const tree = await extractedTools(context)
+      const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
+      const chamber = { root: tree, epochSeconds: lock.epochSeconds }
+      await keepImage(context, folder, [await tarLayer(context, chamber, { name: 'tools', tree, paths })])
+      await sys.disk.rm(tree, { recursive: true })
+    },
+  )
+  return join(folder, imageName)
+}
+
+const imageName = 'image.erofs'
+const entriesName = 'entries.json'
+
+/** Lays layers into one image in `folder`, and says where the contents of each lie there. */
+async function keepImage(
+  { sys, lock }: TreeContext,
+  folder: string,
+  layers: readonly ImageLayer[],
+): Promise<readonly Kept['contents'][]> {
+  await sys.disk.writeFile(join(folder, entriesName), JSON.stringify(layers.map(({ entries }) => entries)))
+  const layout = layOutImage(layers, lock.epochSeconds)
+  await sys.disk.writeFile(join(folder, imageName), imageBytes(sys, layers, layout))
+  let from = blockBytes
+  return layers.map(({ contents: { sizeBytes, digest } }) => {
+    from += sizeBytes
+    return { from: from - sizeBytes, sizeBytes, digest }
+  })
+}
+
+async function keepLayers(
+  context: TreeContext,
+  folder: string,
+  packed: readonly PackedLayer[],
+): Promise<readonly Kept[]> {
+  const contents = await keepImage(context, folder, packed)
+  for (const { contents } of packed) await context.sys.disk.rm(contents.file)
+  return packed.flatMap(({ layer }, index) => {
+    const found = contents[index]
+    return found === undefined ? [] : [{ layer, contents: found }]
+  })
+}
+
+async function readLayers(
+  { sys }: TreeContext,
+  folder: string,
+  kept: readonly Kept[],
+): Promise<readonly KeptLayer[]> {
+  const text = await sys.disk.readFile(join(folder, entriesName), 'utf8')
+  const entries = JSON.parse(text) as readonly (readonly LayerEntry[])[]
+  const file = join(folder, imageName)
+  return kept.map(({ layer, contents }, index) => ({
+    layer,
+    contents: { ...contents, file },
+    entries: entries[index] ?? [],
+  }))
+}
+
+/** The store may have lost what the cache remembers. */
+async function allStored({ blobs }: TreeContext, kept: readonly Kept[]): Promise<boolean> {
+  for (const { layer } of kept)
+    if ((await blobs.stat(layer.digest))?.sizeBytes !== layer.sizeBytes) return false
+  return true
+}
