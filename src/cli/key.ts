@@ -28,21 +28,30 @@ export function addKey({ group, command, act }: Registrar): void {
           throw new CliError('usage', `no kind ${JSON.stringify(options.kind)}`, {
             hint: `use one of ${keyKinds.join(', ')}`,
           })
-        const [privateFile, publicFile] = [`${resolve(path)}.key`, `${resolve(path)}.pub`]
-        for (const file of [privateFile, publicFile]) await refuseToOverwrite(context, file)
-        const pair = generateKeyPair(
-          options.kind as KeyKind,
-          await readPassphrase(context, options.passphraseFile),
-        )
-        await context.sys.disk.mkdir(dirname(privateFile), { recursive: true })
-        await context.sys.disk.writeDurably(privateFile, pair.privateKey, { mode: 0o600 })
-        await context.sys.disk.writeDurably(publicFile, pair.publicKey)
+        const passphrase = await readPassphrase(context, options.passphraseFile)
+        const made = await makeKeyPair(context, resolve(path), options.kind as KeyKind, passphrase)
         return {
-          json: { keyId: pair.keyId, kind: pair.kind, privateFile, publicFile },
-          text: `${pair.kind} key ${pair.keyId}\n  private ${privateFile} (keep it offline, never in git)\n  public  ${publicFile}`,
+          json: made,
+          text: `${made.kind} key ${made.keyId}\n  private ${made.privateFile} (keep it offline, never in git)\n  public  ${made.publicFile}`,
         }
       }),
     )
+}
+
+/** Writes `<path>.key` and `<path>.pub`. @throws CliError `file-exists` */
+export async function makeKeyPair(
+  context: Context,
+  path: string,
+  kind: KeyKind,
+  passphrase: string | undefined,
+) {
+  const [privateFile, publicFile] = [`${path}.key`, `${path}.pub`]
+  for (const file of [privateFile, publicFile]) await refuseToOverwrite(context, file)
+  const pair = generateKeyPair(kind, passphrase)
+  await context.sys.disk.mkdir(dirname(privateFile), { recursive: true })
+  await context.sys.disk.writeDurably(privateFile, pair.privateKey, { mode: 0o600 })
+  await context.sys.disk.writeDurably(publicFile, pair.publicKey)
+  return { keyId: pair.keyId, kind: pair.kind, privateFile, publicFile }
 }
 
 /** The first line of a passphrase file, where one is named. */

@@ -6,6 +6,7 @@ export type ValueSource =
   | 'folders'
   | 'files'
   | 'kinds'
+  | 'forms'
   | 'shells'
   | 'none'
 
@@ -26,6 +27,7 @@ const values: Readonly<Record<string, Value>> = {
   rollout: { description: 'name of a rollout', from: 'none' },
   name: { description: 'name of one of them', from: 'none' },
   kind: { description: 'nodes, fleets, releases or rollouts', from: 'kinds' },
+  form: { description: 'system or container', from: 'forms' },
   url: { description: 'https://HOST:PORT, or http:// on loopback', from: 'none' },
   'host|folder': {
     description: 'a host that ssh reaches, or the folder of a root file system',
@@ -46,6 +48,7 @@ export function sourceOf(name: string): ValueSource {
 
 /** The few words that a value can be; undefined where they are looked up. */
 export function fixedValues(source: ValueSource): readonly string[] | undefined {
+  if (source === 'forms') return ['system', 'container']
   if (source === 'kinds') return ['nodes', 'fleets', 'releases', 'rollouts']
   return source === 'shells' ? ['bash', 'zsh', 'fish'] : undefined
 }
