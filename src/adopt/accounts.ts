@@ -1,6 +1,7 @@
 import type { Definition, Finding } from '../core/index.ts'
 import type { Facts, UserRow } from './facts.ts'
 import { systemUserFirst } from './limits.ts'
+import type { PackagePlan } from './packages.ts'
 
 type User = Definition['spec']['users'][number]
 
@@ -17,10 +18,12 @@ const numberMax = 59_999
 const fitName = /^[a-z_][a-z0-9_-]{0,31}$/
 
 /** People, and those system users that no package of the image makes. No password is read, and none is carried. */
-export function planAccounts(facts: Facts, image: ReadonlySet<string>): AccountPlan {
+export function planAccounts(facts: Facts, { image, strangers }: PackagePlan): AccountPlan {
   const findings: Finding[] = []
-  const made = (name: string) => isMade(facts, image, name)
-  const wanted = facts.users.filter((user) => user.name !== 'nobody' && !made(user.name))
+  const made = (name: string) => isMade(facts, name, (owner) => image.has(owner))
+  // A user whose package an image does without is not missed; one of a stranger is, by who brings its files along.
+  const unmissed = (name: string) => isMade(facts, name, (owner) => !strangers.has(owner))
+  const wanted = facts.users.filter((user) => user.name !== 'nobody' && !unmissed(user.name))
   const fit = wanted.filter((user) => {
     if (fitName.test(user.name) && user.uid >= 1 && user.uid <= numberMax) return true
     findings.push({ code: 'user-unfit', message: `${user.name} (${user.uid}) cannot be a user of an image` })
@@ -49,15 +52,15 @@ export function planAccounts(facts: Facts, image: ReadonlySet<string>): AccountP
   return { users, groupNames, userNames: new Set([...names, ...users.map(({ name }) => name)]), findings }
 }
 
-/** Debian's own list, a declaration in sysusers.d, or the scripts of a package that is in the image. */
-function isMade(facts: Facts, image: ReadonlySet<string>, name: string): boolean {
+/** Debian's own list, a declaration in sysusers.d, or the scripts of a package that counts. */
+function isMade(facts: Facts, name: string, counts: (owner: string) => boolean): boolean {
   if (facts.baseAccounts.has(name)) return true
   const number =
     facts.users.find((user) => user.name === name)?.uid ??
     facts.groups.find((group) => group.name === name)?.gid
   // A person may bear the name of a program that some script speaks of.
   if (number !== undefined && number >= peopleFirst && number <= numberMax) return false
-  return (facts.makers.get(name) ?? []).some((maker) => image.has(facts.owners.get(maker) ?? maker))
+  return (facts.makers.get(name) ?? []).some((maker) => counts(facts.owners.get(maker) ?? maker))
 }
 
 /** People keep their numbers. A system user's may be taken in the image, where packages give out numbers anew. */

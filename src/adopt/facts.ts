@@ -37,6 +37,8 @@ export interface Facts {
   /** Links below `/etc/systemd/system` that packages made. */
   readonly enabledByPackages: ReadonlySet<string>
   readonly maskedByPackages: ReadonlySet<string>
+  /** Rules of systemd.preset(5), those that count first before the others. */
+  readonly presets: readonly { readonly verb: string; readonly pattern: string }[]
   readonly alternatives: readonly string[]
   readonly diversions: readonly { readonly from: string; readonly to: string; readonly by: string }[]
   readonly states: readonly { readonly kilobytes: number; readonly path: string }[]

@@ -1,6 +1,7 @@
 import type { Definition, Finding } from '../core/index.ts'
 import type { Facts } from './facts.ts'
 import type { LaidFile } from './lay-files.ts'
+import { foldersOf } from './paths.ts'
 
 type FileLayer = Definition['spec']['files'][number]
 
@@ -34,12 +35,6 @@ export function folderFindings(
       },
     ]
   })
-}
-
-/** `/a/b/c` → `/a`, `/a/b` */
-function foldersOf(path: string): readonly string[] {
-  const parts = path.split('/').slice(1, -1)
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)
 }
 
 function nameOf<Key extends string>(

@@ -61,7 +61,7 @@ function checkOf({ address, port, process, unit }: Socket): HealthCheck | undefi
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
-  const name = `${stem}-${port}`.slice(0, 63)
+  const name = `${stem === '' ? 'service' : stem}-${port}`.slice(0, 63)
   if (webPrograms.has(process) && webPorts.has(port))
     return { name, http: `http://localhost${port === 80 ? '' : `:${port}`}/`, within }
   return { name, tcp: `localhost:${port}`, within }

@@ -1,7 +1,7 @@
 import type { Definition, Finding } from '../core/index.ts'
 import type { AccountPlan } from './accounts.ts'
-import type { Candidate } from './choose-files.ts'
-import type { Facts } from './facts.ts'
+import type { Entry, Facts } from './facts.ts'
+import { unapplied } from './places.ts'
 import { contentOf, secretContent } from './secrets.ts'
 
 type FileLayer = Definition['spec']['files'][number]
@@ -25,7 +25,7 @@ export interface FilePlan {
  */
 export function layFiles(
   facts: Facts,
-  candidates: readonly Candidate[],
+  candidates: readonly Entry[],
   contents: ReadonlyMap<string, Uint8Array>,
   accounts: AccountPlan,
 ): FilePlan {
@@ -34,7 +34,7 @@ export function layFiles(
   const files: LaidFile[] = []
   const carried = new Set<string>()
   for (const candidate of candidates) {
-    const { path, kind, target, mode } = candidate.entry
+    const { path, kind, target, mode } = candidate
     const content = contents.get(path)
     const why = kind === 'l' ? undefined : whyRefused(candidate, content)
     if (why !== undefined) {
@@ -42,6 +42,7 @@ export function layFiles(
       continue
     }
     carried.add(path)
+    findings.push(...unappliedFindings(path))
     if (content === undefined) {
       files.push({ path: `${treeOf(trees, 'root:root', undefined)}${path}`, target })
       continue
@@ -78,6 +79,12 @@ export function needFindings(files: readonly LaidFile[], secrets: readonly Findi
   })
 }
 
+function unappliedFindings(where: string): readonly Finding[] {
+  return unapplied
+    .filter(([pattern]) => pattern.test(where))
+    .map(([, message]) => ({ code: 'file-unapplied', message, where }))
+}
+
 function privileged(path: string, mode: number, owner: string): Finding {
   return {
     code: 'file-privileged',
@@ -93,20 +100,15 @@ const unread = {
   hint: 'run it again; lay it below rootfs/ by hand if it holds no secret',
 }
 
-function whyRefused({ changed, entry }: Candidate, content: Uint8Array | undefined): Finding | undefined {
+function whyRefused({ path }: Entry, content: Uint8Array | undefined): Finding | undefined {
   if (content === undefined) return unread
   const kind = contentOf(content)
-  const secret = kind === 'opaque' ? undefined : secretContent(entry.path, content, kind)
+  const secret = kind === 'opaque' ? undefined : secretContent(path, content, kind)
   if (secret !== undefined)
     return {
       code: 'secret',
       message: `it seems to hold ${secret}`,
       hint: 'give it to the node at run time; if it is none, lay the file below rootfs/ by hand',
-    }
-  if (changed !== undefined && kind !== 'text')
-    return {
-      code: 'program-changed',
-      message: `it is not what ${changed} ships; the image has the package’s`,
     }
   if (kind === 'opaque')
     return {
@@ -114,7 +116,7 @@ function whyRefused({ changed, entry }: Candidate, content: Uint8Array | undefin
       message: 'neither text nor a program, so that nobody can see whether it holds a secret',
       hint: 'lay it below rootfs/ by hand if it holds none',
     }
-  if (kind === 'program' && !/^\/(?:usr\/local|opt)\//.test(entry.path))
+  if (kind === 'program' && !/^\/(?:usr\/local|opt)\//.test(path))
     return {
       code: 'file-opaque',
       message: 'a program, and not where programs are',
@@ -124,7 +126,7 @@ function whyRefused({ changed, entry }: Candidate, content: Uint8Array | undefin
 }
 
 /** Owner and group by name, where the image has both. */
-function ownerOf(facts: Facts, { entry }: Candidate, accounts: AccountPlan, findings: Finding[]): string {
+function ownerOf(facts: Facts, entry: Entry, accounts: AccountPlan, findings: Finding[]): string {
   const user = facts.users.find(({ uid }) => uid === entry.uid)?.name
   const group = facts.groups.find(({ gid }) => gid === entry.gid)?.name
   const known = (name: string | undefined, names: ReadonlySet<string>) =>

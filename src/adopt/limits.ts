@@ -1,9 +1,8 @@
 /** A larger file is data or a program of its own, which belongs into a package; an image in git stays small. */
 export const fileBytesMax = 8 << 20
-/** All carried files together. */
-export const filesBytesMax = 128 << 20
-/** Entries of one area beyond which it is data, not configuration. */
-export const filesMax = 5_000
+/** A folder with more is software or data as a whole: what people write themselves into /opt/NAME is less. */
+export const treeFilesMax = 500
+export const treeBytesMax = 64 << 20
 /** ssh's own limit for the connection. */
 export const connectSeconds = 20
 /** What a system may tell of itself: a large server has 300,000 files, 100 bytes a line. */

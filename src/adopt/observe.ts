@@ -74,8 +74,11 @@ async function runThere(
   const { program, args } = shellOf(target)
   const child = await sys.exec.spawn(program, args, {
     stdin: Buffer.from(script),
-    ...(signal !== undefined && { signal }),
   })
+  // ssh stays in the terminal's group, where it may ask for a password, and starts nothing.
+  const end = () => void sys.exec.kill(target.is === 'folder' ? -child.pid : child.pid, 'SIGKILL')
+  signal?.addEventListener('abort', end, { once: true })
+  if (signal?.aborted) end()
   const complaints = lastOf(child.stderr)
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
@@ -84,7 +87,7 @@ async function runThere(
     chunks.push(chunk)
     sizeBytes += chunk.length
     if (sizeBytes > factsBytesMax) {
-      child.kill('SIGKILL')
+      end()
       throw new AdoptError('observation-broken', 'the system tells of itself without an end', {
         where: nameOf(target),
       })
@@ -94,6 +97,7 @@ async function runThere(
     for (const line of lines) onLine(line)
   }
   const { exitCode } = await child.exited
+  signal?.removeEventListener('abort', end)
   signal?.throwIfAborted()
   const said = await complaints
   if (target.is === 'host' && exitCode === 255) throw sshError(target.host, said)
@@ -105,7 +109,10 @@ async function runThere(
         where: nameOf(target),
       },
     )
-  return Buffer.concat(chunks).toString('utf8')
+  // What a system says of itself is shown on a terminal.
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/[^\P{Cc}\t\n]/gu, '?')
 }
 
 async function lastOf(stream: AsyncIterable<Uint8Array>): Promise<string> {

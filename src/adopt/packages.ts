@@ -9,6 +9,8 @@ export interface PackagePlan {
   readonly kernel: string
   /** Everything that is in the image then, as far as the old system tells. */
   readonly image: ReadonlySet<string>
+  /** Packages that Debian cannot give. */
+  readonly strangers: ReadonlySet<string>
   readonly findings: readonly Finding[]
 }
 
@@ -19,6 +21,7 @@ const ownRoots = ['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'libstdc++6
 export function planPackages(facts: Facts): PackagePlan {
   const findings: Finding[] = []
   const available = new Map<string, Package>()
+  const strangers = new Set<string>()
   const superfluous = new Map<string, string[]>()
   for (const one of facts.packages.values()) {
     const missing = whyMissing(facts, one)
@@ -27,11 +30,14 @@ export function planPackages(facts: Facts): PackagePlan {
       if (!facts.automatic.has(one.name) && missing === undefined && !one.name.startsWith('linux-image-'))
         superfluous.set(needless, [...(superfluous.get(needless) ?? []), one.name])
     } else if (missing === undefined) available.set(one.name, one)
-    else findings.push(missing)
-    findings.push(...versionFindings(facts, one))
+    else {
+      findings.push(missing)
+      strangers.add(one.name)
+    }
   }
   for (const [reason, names] of superfluous)
     findings.push({ code: 'package-superfluous', message: `${names.toSorted().join(', ')}: ${reason}` })
+  findings.push(...versionFindings(facts))
   const kernel = kernelOf(facts, findings)
   const dependencies = new Dependencies(available)
   const essential = [...available.values()].filter((one) => one.essential).map(({ name }) => name)
@@ -52,7 +58,7 @@ export function planPackages(facts: Facts): PackagePlan {
       message: 'there were no archive indexes to ask, so that all packages count as Debian’s',
       hint: 'ashlar lock names those that Debian does not have; after apt-get update there, adopt knows them',
     })
-  return { packages, kernel, image, findings }
+  return { packages, kernel, image, strangers, findings }
 }
 
 function manualOf(facts: Facts, available: ReadonlyMap<string, Package>): readonly string[] {
@@ -103,7 +109,7 @@ function whyMissing(facts: Facts, { name, version, architecture }: Package): Fin
   if (offer === undefined)
     return {
       code: 'package-local',
-      message: `${name} ${version} was installed from a file: no archive has it`,
+      message: `${name} ${version} is in no archive that is set up there`,
       hint: 'put what it ships below rootfs/, or serve it from an archive of your own',
     }
   if (offer.origin === 'Debian')
@@ -119,24 +125,34 @@ function whyMissing(facts: Facts, { name, version, architecture }: Package): Fin
   }
 }
 
-function versionFindings(facts: Facts, { name, version, held }: Package): readonly Finding[] {
+/** Packages that come along at another version: those of another archive one by one, those that are only behind together. */
+function versionFindings(facts: Facts): readonly Finding[] {
   const findings: Finding[] = []
-  if (held)
-    findings.push({
-      code: 'package-held',
-      message: `${name} is held at ${version}; a lock takes what the archive has`,
-      hint: 'ashlar.lock keeps its versions from then on, so that nothing moves by itself',
-    })
-  const offers = facts.offers.get(name) ?? []
-  const debian = offers.filter(({ origin, component }) => origin === 'Debian' && component === 'main')
-  if (debian.length > 0 && !debian.some((offer) => offer.version === version)) {
-    const other = offers.find((offer) => offer.version === version)
-    const from = other === undefined ? '' : ` from ${other.origin === '' ? 'another archive' : other.origin}`
+  const moved: string[] = []
+  for (const { name, version, held } of facts.packages.values()) {
+    const offers = facts.offers.get(name) ?? []
+    const debian = offers.filter(({ origin, component }) => origin === 'Debian' && component === 'main')
+    const other = offers.find((offer) => offer.version === version && !debian.includes(offer))
+    if (held)
+      findings.push({
+        code: 'package-held',
+        message: `${name} is held at ${version}; a lock takes what the archive has`,
+        hint: 'ashlar.lock keeps its versions from then on, so that nothing moves by itself',
+      })
+    if (debian.length === 0 || debian.some((offer) => offer.version === version)) continue
+    const versions = [...new Set(debian.map((offer) => offer.version))].join(' or ')
+    if (other === undefined) moved.push(`${name} ${version} → ${versions}`)
+    else
+      findings.push({
+        code: 'package-version',
+        message: `${name} is at ${version} from ${other.origin === '' ? 'another archive' : other.origin}; Debian has ${versions}`,
+      })
+  }
+  if (moved.length > 0)
     findings.push({
       code: 'package-version',
-      message: `${name} is at ${version}${from}; Debian has ${[...new Set(debian.map((offer) => offer.version))].join(', ')}`,
+      message: `Debian has other versions now: ${moved.toSorted().join(', ')}`,
     })
-  }
   return findings
 }
 

@@ -11,7 +11,9 @@ const generated: readonly RegExp[] = [
   /^\/etc\/.*\.(?:dpkg-(?:old|dist|new|bak|tmp)|ucf-(?:old|dist|new)|bak|orig|swp)$|~$/,
   /^\/usr\/local\/(?:man|share\/(?:man|fonts\/\.uuid|mime))/,
   /^\/usr\/local\/lib\/python3[^/]*\/dist-packages\/|^\/usr\/local\/lib\/node_modules\/|\/__pycache__\/|\.pyc$/,
-  /^\/etc\/systemd\/system\/[^/]+\.(?:wants|requires|upholds)\//,
+  /^\/etc\/systemd\/(?:system|user)\/[^/]+\.(?:wants|requires|upholds)\//,
+  // Catalogues and lists that packages' triggers keep.
+  /^\/etc\/(?:xml|sgml|\.java|fonts\/conf\.d|apparmor\.d\/(?:local|cache)|python3)\/|^\/etc\/ca-certificates\.conf$/,
 ]
 
 /** What stays behind by its place: of one machine, or of a way of working that an image does not have. */
@@ -32,7 +34,7 @@ const stays: readonly (readonly [RegExp, string, string])[] = [
     'disks and boot are the release’s',
   ],
   [
-    /^\/etc\/(?:apt|cloud|needrestart|unattended-upgrades|default\/(?:apt|unattended))(?:\/|$)/,
+    /^\/etc\/(?:apt|dpkg|cloud|needrestart|unattended-upgrades|default\/(?:apt|unattended))(?:\/|$)/,
     'upgrade-configuration',
     'a release is replaced, never upgraded or set up in place',
   ],
@@ -53,4 +55,38 @@ export const defaultLinks: readonly { readonly package: string; readonly path: s
   { package: 'nginx-common', path: '/etc/nginx/sites-enabled/default' },
   { package: 'apache2', path: '/etc/apache2/sites-enabled/000-default.conf' },
   { package: 'lighttpd', path: '/etc/lighttpd/conf-enabled/99-unconfigured.conf' },
+]
+
+const sharedFolders = /^\/usr\/local\/(?:bin|sbin|etc|games|include|lib|libexec|share|src)(?:\/|$)/
+
+/** The folder that somebody put a whole into: `/opt/NAME`, `/usr/local/NAME`, `/usr/local/lib/NAME`; undefined in /etc. */
+export function treeOf(path: string): string | undefined {
+  const depth = path.startsWith('/usr/local/')
+    ? sharedFolders.test(path)
+      ? 5
+      : 4
+    : /^\/(?:opt|srv)\//.test(path)
+      ? 3
+      : undefined
+  const tree = depth === undefined ? path : path.split('/').slice(0, depth).join('/')
+  return tree === path ? undefined : tree
+}
+
+/** Files that mean nothing before a program has read them, which no build runs. */
+export const unapplied: readonly (readonly [RegExp, string])[] = [
+  [
+    /^\/usr\/local\/share\/ca-certificates\//,
+    'update-ca-certificates does not run in a build: programs do not trust it',
+  ],
+  [/^\/etc\/locale\.gen$/, 'locale-gen does not run in a build: the image has C.UTF-8 alone'],
+  [
+    /^\/etc\/ld\.so\.conf|^\/usr\/local\/lib\/[^/]*\.so/,
+    'ldconfig does not run in a build: name the folder in LD_LIBRARY_PATH of the unit',
+  ],
+  [
+    /^\/etc\/(?:aliases|postfix\/.*)$/,
+    'tables of a mail server are made by newaliases or postmap, which do not run in a build',
+  ],
+  [/^\/etc\/udev\/hwdb\.d\//, 'systemd-hwdb does not run in a build'],
+  [/^\/etc\/dconf\/db\//, 'dconf update does not run in a build'],
 ]

@@ -268,6 +268,12 @@ describe('files', () => {
       [],
     ],
     ['one that was taken away is named', conffile, [], ['file-removed /etc/nginx.conf']],
+    [
+      'a conffile that its package takes away is not missed',
+      conffile.map((line) => line.replace(/1{32}/, '$& remove-on-upgrade')),
+      [],
+      [],
+    ],
     ['a file of no package is carried', [file('/etc/own.conf')], ['/etc/own.conf'], []],
     [
       'one that ucf put there stays',
@@ -300,6 +306,58 @@ describe('files', () => {
       ],
       [],
       ['file-of-left-out /opt/own', 'package-local'],
+    ],
+    [
+      'a folder with too much in it stays as a whole',
+      [...Array(501).keys()].map((n) => file(`/usr/local/go/src/f${n}`)).concat(file('/opt/small/a')),
+      ['/opt/small/a'],
+      ['tree-large /usr/local/go'],
+    ],
+    [
+      'programs that are not their package’s stay, and are named together',
+      [
+        ...package_('tree'),
+        'changed\ttree\t/bin/tree',
+        'changed\ttree\t/bin/tree2',
+        'lost\ttree\t/bin/tree3',
+      ],
+      [],
+      ['file-removed /bin/tree3', 'program-changed'],
+    ],
+    [
+      'what was diverted is not changed, and what it was diverted to has an owner',
+      [
+        ...package_('tree'),
+        'changed\ttree\t/bin/tree',
+        'diversion\t/usr/bin/tree\t/usr/bin/tree.x\ttree',
+        'stray\t/usr/bin/tree.x',
+      ],
+      [],
+      [],
+    ],
+    [
+      'a diversion of somebody is named',
+      ['diversion\t/usr/bin/a\t/usr/bin/b\t:'],
+      [],
+      ['diversion /usr/bin/a'],
+    ],
+    [
+      'what no package owns in /usr is named',
+      ['stray\t/usr/bin/a', 'stray\t/usr/share/man/b'],
+      [],
+      ['file-stray /usr/bin/a'],
+    ],
+    [
+      'what a program must read first is carried, and that is said',
+      [file('/usr/local/share/ca-certificates/own.crt'), file('/etc/locale.gen')],
+      ['/etc/locale.gen', '/usr/local/share/ca-certificates/own.crt'],
+      ['file-unapplied /etc/locale.gen', 'file-unapplied /usr/local/share/ca-certificates/own.crt'],
+    ],
+    [
+      'a folder of Debian’s that is a link was not looked into',
+      [link('/srv', '/data')],
+      [],
+      ['folder-unknown /srv'],
     ],
     ['a device stays', ['entry\tc\t666\t0\t0\t0\t/opt/null\t'], [], ['file-special /opt/null']],
     ['a large file stays', ['entry\tf\t644\t0\t0\t99999999\t/opt/big\t'], [], ['file-large /opt/big']],
@@ -408,6 +466,17 @@ describe('services', () => {
       ['service-masked /etc/systemd/system/nginx.service'],
     ],
     [
+      'one that a preset leaves off is not masked',
+      [
+        ...unit,
+        'helper-enabled\tmulti-user.target.wants/nginx.service',
+        'preset\tdisable ngi*.service',
+        'preset\tenable *',
+      ],
+      [],
+      [],
+    ],
+    [
       'own units are listed',
       [
         file('/etc/systemd/system/own@.service'),
@@ -471,6 +540,19 @@ describe('health', () => {
   })
 })
 
+describe('a system that lies', () => {
+  test.each([
+    ['a path out of the folder', [file('/etc/../../../tmp/x')]],
+    ['a path that is not absolute', [file('etc/x')]],
+    ['a file behind a link', [link('/etc/a', '/tmp'), file('/etc/a/b')]],
+    ['a file far behind a link', [link('/etc/a', '/tmp'), file('/etc/a/b/c')]],
+  ])('%s is refused', (_, lines) => {
+    expect(() => factsOf(rowsOf(lines.join('\n')))).toThrow(
+      expect.objectContaining({ code: 'observation-broken' }),
+    )
+  })
+})
+
 describe('what is no Debian of ours', () => {
   const without = (kind: RegExp, ...lines: string[]) => [...base.filter((line) => !kind.test(line)), ...lines]
   test.each([
@@ -493,6 +575,42 @@ describe('what is no Debian of ours', () => {
     )
   })
 })
+
+test.each([
+  [
+    'what means the same anywhere',
+    'console=ttyS0 mitigations=off ro root=UUID=1 quiet',
+    ['console=ttyS0', 'mitigations=off'],
+    undefined,
+  ],
+  [
+    'what may not, by its name alone',
+    'ip=192.0.2.1 token=hunter2',
+    [],
+    'these may mean only that machine: ip, token',
+  ],
+])('kernel arguments: %s', (_, line, kept, message) => {
+  const { spec, planned } = plan([`kernel\t${line}`])
+  expect(spec.kernel.arguments).toEqual(kept)
+  expect(planned.findings.find(({ code }) => code === 'kernel-argument')?.message).toBe(message)
+})
+
+test.each([
+  ['data of a program', 'state\t2000\t/var/lib/mysql', ['state /var/lib/mysql']],
+  ['data of every Debian', 'state\t2000\t/var/lib/dpkg', []],
+  ['containers', 'state\t2000\t/var/lib/docker', ['containers /var/lib/docker']],
+  ['a home', 'state\t20\t/home/ann', ['home /home/ann']],
+  ['a mount', 'mount\t/data\text4', ['mount /data']],
+  ['the root’s mount', 'mount\t/\text4', []],
+  ['a folder beside Debian’s', 'top\tdata', ['folder-unknown /data']],
+  ['what could not be read', 'closed\t-\t/etc/own', ['unread /etc/own']],
+  ['a name that cannot be printed', 'odd\tetc/a?b', ['file-odd-name /etc/a?b']],
+  [
+    'host keys',
+    file('/etc/ssh/ssh_host_rsa_key', '600'),
+    ['machine-identity /etc/ssh/ssh_host_rsa_key', 'ssh-host-keys /etc/ssh'],
+  ],
+])('%s is named, or is nothing', (_, line, said) => expect(plan([line]).said).toEqual(said))
 
 test('the image has the host’s name, or the one that was given', () => {
   expect(plan([]).name).toBe('web-1')

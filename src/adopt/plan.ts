@@ -1,13 +1,15 @@
 import { type Architecture, architectures, type Finding, type HealthCheck } from '../core/index.ts'
 import { type AccountPlan, planAccounts } from './accounts.ts'
-import { type Candidate, chooseFiles } from './choose-files.ts'
+import { chooseFiles } from './choose-files.ts'
 import { AdoptError } from './errors.ts'
-import type { Facts } from './facts.ts'
+import type { Entry, Facts } from './facts.ts'
 import { folderFindings } from './folders.ts'
 import { planHealth } from './health.ts'
+import { planKernelArguments } from './kernel-arguments.ts'
 import { type FilePlan, type LaidFile, layFiles, needFindings } from './lay-files.ts'
+import { packageFileFindings } from './package-files.ts'
 import { type PackagePlan, planPackages } from './packages.ts'
-import { planRemains } from './remains.ts'
+import { remainsFindings } from './remains.ts'
 import { planServices } from './services.ts'
 import { printDefinition } from './text.ts'
 
@@ -18,7 +20,7 @@ export interface Draft {
   readonly architecture: Architecture
   readonly packages: PackagePlan
   readonly accounts: AccountPlan
-  readonly candidates: readonly Candidate[]
+  readonly candidates: readonly Entry[]
   readonly findings: readonly Finding[]
 }
 
@@ -45,7 +47,7 @@ export interface Summary {
 export function draftOf(facts: Facts, name: string | undefined): Draft {
   const suite = suiteOf(facts)
   const packages = planPackages(facts)
-  const accounts = planAccounts(facts, packages.image)
+  const accounts = planAccounts(facts, packages)
   const { candidates, findings } = chooseFiles(facts, packages.image)
   return {
     ...{ name: name ?? imageName(facts.hostname), suite, architecture: architectureOf(facts) },
@@ -56,7 +58,7 @@ export function draftOf(facts: Facts, name: string | undefined): Draft {
 
 /** The files whose content decides. */
 export function pathsToRead({ candidates }: Draft): readonly string[] {
-  return candidates.filter(({ entry }) => entry.kind === 'f').map(({ entry }) => entry.path)
+  return candidates.filter(({ kind }) => kind === 'f').map(({ path }) => path)
 }
 
 export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string, Uint8Array>): Plan {
@@ -64,7 +66,7 @@ export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string,
   const laid = layFiles(facts, draft.candidates, contents, accounts)
   const services = planServices(facts, packages.image, laid.carried)
   const health = planHealth(facts, services.has)
-  const remains = planRemains(facts)
+  const kernel = planKernelArguments(facts)
   const masks = [...services.masks].map(([path, target]) => ({ path: `rootfs${path}`, target }))
   const files = [...laid.files, ...masks]
   const layers = masks.length === 0 ? laid.layers : withRoot(laid.layers)
@@ -73,7 +75,7 @@ export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string,
   return {
     definition: printDefinition({
       ...{ ...common, layers, users: accounts.users, health: health.health },
-      ...{ kernel: packages.kernel, kernelArguments: remains.kernelArguments },
+      ...{ kernel: packages.kernel, kernelArguments: kernel.kernelArguments },
     }),
     files,
     summary: {
@@ -81,7 +83,15 @@ export function planOf(facts: Facts, draft: Draft, contents: ReadonlyMap<string,
       files: [...laid.carried, ...services.masks.keys()].toSorted(),
     },
     findings: inOrder([
-      ...[...draft.findings, ...laid.findings, ...services.findings, ...health.findings, ...remains.findings],
+      ...[
+        ...draft.findings,
+        ...laid.findings,
+        ...services.findings,
+        ...health.findings,
+        ...kernel.findings,
+        ...remainsFindings(facts),
+        ...packageFileFindings(facts, packages.image),
+      ],
       ...[...needFindings(laid.files, secrets), ...folderFindings(facts, files, layers)],
     ]),
   }

@@ -1,4 +1,6 @@
+import { AdoptError } from './errors.ts'
 import type { Entry, Facts, Package } from './facts.ts'
+import { foldersOf } from './paths.ts'
 
 /** The lines of the script, by kind, in their order. */
 export type Rows = ReadonlyMap<string, readonly string[]>
@@ -45,11 +47,7 @@ export function factsOf(rows: Rows): Facts {
       ]),
     ),
     owners: new Map(owned('owned').map((row) => [merged(row.path), row.package])),
-    entries: new Map(
-      cells('entry')
-        .map(entryOf)
-        .map((entry) => [entry.path, entry]),
-    ),
+    entries: entriesOf(cells('entry')),
     md5: new Map(all('md5').map((row) => [`/${row.slice(34)}`, row.slice(0, 32)])),
     ucf: new Map(all('ucf').map((row) => [row.slice(34).trim(), row.slice(0, 32)])),
     templates: new Set(all('template').map((row) => row.slice(0, 32))),
@@ -62,6 +60,9 @@ export function factsOf(rows: Rows): Facts {
     ...accountsOf(cells),
     enabledByPackages: new Set(all('helper-enabled')),
     maskedByPackages: new Set(all('helper-masked')),
+    presets: cells('preset')
+      .map(([row = '']) => row.trim().split(/\s+/))
+      .map(([verb = '', pattern = '']) => ({ verb, pattern })),
     alternatives: all('alternative'),
     diversions: cells('diversion').map(([from = '', to = '', by = '']) => ({ from, to, by })),
     states: cells('state').map(([size, path = '']) => ({ kilobytes: Number(size), path })),
@@ -95,6 +96,26 @@ function accountsOf(cells: Cells) {
 /** Where `/lib` is a link to `/usr/lib`, dpkg still names what packages ship as they ship it. */
 function merged(path: string): string {
   return /^\/(?:bin|sbin|lib|lib32|lib64|libx32)\//.test(path) ? `/usr${path}` : path
+}
+
+/** These paths are written below a folder of ours: a system that lies must not lead out of it. @throws AdoptError `observation-broken` */
+function entriesOf(rows: readonly (readonly string[])[]): ReadonlyMap<string, Entry> {
+  const entries = new Map(rows.map(entryOf).map((entry) => [entry.path, entry]))
+  for (const { path } of entries.values()) {
+    const isPlain =
+      path.startsWith('/') &&
+      path
+        .slice(1)
+        .split('/')
+        .every((part) => !['', '.', '..'].includes(part))
+    const through = foldersOf(path).find((folder) => (entries.get(folder)?.kind ?? 'd') !== 'd')
+    if (!isPlain || through !== undefined)
+      throw new AdoptError('observation-broken', 'the system names a file that cannot be where it says', {
+        where: path,
+        hint: 'look at the system by other means: what it tells of itself contradicts itself',
+      })
+  }
+  return entries
 }
 
 function entryOf(cells: readonly string[]): Entry {
@@ -131,8 +152,9 @@ function packagesOf(lines: readonly string[]): readonly Package[] {
       fields = new Map()
       conffiles = new Map()
     } else if (line.startsWith('Conffile:')) {
-      const [path, md5, obsolete] = line.slice(9).trim().split(' ')
-      if (path !== undefined && md5 !== undefined && obsolete !== 'obsolete') conffiles.set(path, md5)
+      // Flags after the checksum say that it is no longer shipped; what was never unpacked has none.
+      const [, path, md5] = /^ (\S+) ([0-9a-f]{32})$/.exec(line.slice(9)) ?? []
+      if (path !== undefined && md5 !== undefined) conffiles.set(path, md5)
     } else {
       const colon = line.indexOf(': ')
       fields.set(line.slice(0, colon), line.slice(colon + 2))
@@ -144,7 +166,7 @@ function packagesOf(lines: readonly string[]): readonly Package[] {
 function packageOf(fields: Map<string, string>, conffiles: Map<string, string>): Package | undefined {
   const field = (name: string) => fields.get(name) ?? ''
   const [want, , state] = field('Status').split(' ')
-  if (state !== 'installed') return undefined
+  if (state !== 'installed' || !/^[a-z0-9][a-z0-9+.-]+$/.test(field('Package'))) return undefined
   return {
     name: field('Package'),
     version: field('Version'),

@@ -57,9 +57,6 @@ cat $info/*.md5sums 2> /dev/null | grep -Ev '  (\./)?usr/share/(doc|man|locale|i
     # What cannot be read is not lost.
     if [ "$kind" = lost ] && [ -e ".$path" ]; then kind=closed; fi
     printf '%s\t%s\t%s\n' "$kind" "$package" "$path"
-    [ "$kind" = changed ] || continue
-    attributes=$(find ".$path" -maxdepth 0 -type f -printf '%y\t%m\t%U\t%G\t%s')
-    [ -z "$attributes" ] || say entry "$attributes	$path	"
   done
 find etc -xdev -type f -size -2048k ! -path "$control" -exec md5sum {} + 2> /dev/null | tag md5
 [ ! -r var/lib/ucf/hashfile ] || tag ucf < var/lib/ucf/hashfile
@@ -81,13 +78,16 @@ step 'read accounts and units'
 awk -F: 'BEGIN { OFS = ":" } NF >= 7 { $2 = "x"; print "passwd\t" $0 }' etc/passwd
 awk -F: 'BEGIN { OFS = ":" } NF >= 4 { $2 = "x"; print "group\t" $0 }' etc/group
 cat usr/share/base-passwd/passwd.master usr/share/base-passwd/group.master 2> /dev/null | cut -d: -f1 | sort -u | tag base-account
-for name in $(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$'); do
-  for file in $(grep -lwF -e "$name" $info/*.postinst $info/*.preinst $info/*.config 2> /dev/null); do
-    # A script that only speaks of such a word makes no account.
-    grep -qE 'adduser|useradd|addgroup|groupadd|sysusers' "$file" || continue
-    package=$(basename "$file"); package=$(echo "$package" | sed 's/\.[a-z]*$//; s/:.*//'); say maker "$name	$package"
+names=$(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$')
+# A script that only speaks of such a word makes no account.
+scripts=$(grep -lE 'adduser|useradd|addgroup|groupadd|sysusers' $info/*.postinst $info/*.preinst $info/*.config 2> /dev/null)
+[ -z "$scripts" ] || grep -HowF -e "$names" $scripts | sort -u | sed 's|^.*/\([^/:]*\)\(:[^/:]*\)\{0,1\}\.[a-z]*:\(.*\)$|\3	\1|' | tag maker
+awk -v names="$names" 'BEGIN { split(names, list, "\n"); for (i in list) known[list[i]] }
+  $1 ~ /^[ugm]/ && ($2 in known) { print "maker\t" $2 "\t/" FILENAME }' usr/lib/sysusers.d/*.conf 2> /dev/null
+for name in $(find etc/systemd/system-preset usr/lib/systemd/system-preset -name '*.preset' -printf '%f\n' 2> /dev/null | sort -u); do
+  for file in "etc/systemd/system-preset/$name" "usr/lib/systemd/system-preset/$name"; do
+    [ ! -r "$file" ] || { grep -E '^(enable|disable) ' "$file" | tag preset; break; }
   done
-  for file in $(grep -lE "^[ug]!?[[:space:]]+$name([[:space:]]|$)" usr/lib/sysusers.d/*.conf 2> /dev/null); do say maker "$name	/$file"; done
 done
 for kind in enabled masked; do
   [ ! -d "var/lib/systemd/deb-systemd-helper-$kind" ] || find "var/lib/systemd/deb-systemd-helper-$kind" ! -type d -printf "helper-$kind\t%P\n"

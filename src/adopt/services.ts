@@ -13,6 +13,8 @@ export interface ServicePlan {
 
 const folder = '/etc/systemd/system/'
 const wants = /^(?:[^/]+\.(?:wants|requires|upholds))\/([^/]+)$/
+/** As a definition has it: a unit whose name is escaped is one of a device or path of that machine. */
+const fitUnit = /^[A-Za-z0-9@:._-]+$/
 const ownUnits = /^\/etc\/systemd\/system\/([^/]+)$/
 const packageUnits = /^\/usr\/lib\/systemd\/system\/([^/]+)$/
 
@@ -42,7 +44,7 @@ export function planServices(
     const relative = path.slice(folder.length)
     const unit = wants.exec(relative)?.[1]
     if (unit === undefined || facts.enabledByPackages.has(relative)) continue
-    if (!has(unit)) {
+    if (!has(unit) || !fitUnit.test(unit)) {
       findings.push({
         code: 'service-lost',
         message: `${unit} was enabled; the image has no such unit`,
@@ -55,6 +57,20 @@ export function planServices(
   findings.push(...left)
   const services = [...enabled].toSorted()
   return { services, masks, has, findings }
+}
+
+/** Its package leaves it off by itself, then and in the build. */
+function isOffByPreset({ presets }: Facts, unit: string): boolean {
+  return presets.find(({ pattern }) => matchesGlob(unit, pattern))?.verb === 'disable'
+}
+
+/** fnmatch(3) without brackets, which no preset of Debian has. */
+function matchesGlob(name: string, pattern: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${source}$`).test(name)
 }
 
 function unitsOfImage(facts: Facts, image: ReadonlySet<string>): readonly string[] {
@@ -75,6 +91,7 @@ function turnedOff(facts: Facts, has: (unit: string) => boolean, links: Readonly
   for (const link of [...facts.enabledByPackages].toSorted()) {
     const unit = wants.exec(link)?.[1]
     if (unit === undefined || links.has(link) || on.has(unit) || !has(unit) || links.has(unit)) continue
+    if (isOffByPreset(facts, unit)) continue
     const stem = unit.replace(/\.[^.]+$/, '')
     if (['socket', 'timer', 'path'].some((kind) => on.has(`${stem}.${kind}`)))
       left.push({

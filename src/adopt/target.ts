@@ -19,7 +19,8 @@ export function parseTarget(text: string): Target {
 
 /** The program that takes a script on its standard input. Rights are used where they can be had without a question. */
 export function shellOf(target: Target): { readonly program: string; readonly args: readonly string[] } {
-  if (target.is === 'folder') return { program: 'sh', args: ['-s', target.folder] }
+  // In a group of its own, so that it can be ended with all that it started.
+  if (target.is === 'folder') return { program: 'setsid', args: ['sh', '-s', target.folder] }
   const elevated =
     'if [ "$(id -u)" != 0 ] && sudo -n sh -c : 2>/dev/null; then exec sudo -n sh -s /; fi; exec sh -s /'
   const options = [
