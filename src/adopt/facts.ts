@@ -11,7 +11,7 @@ export interface Facts {
   readonly packages: ReadonlyMap<string, Package>
   readonly architecture: string
   readonly automatic: ReadonlySet<string>
-  /** Whether apt's indexes were there to ask. */
+  /** Whether apt has an index of Debian's archive to ask. */
   readonly indexed: boolean
   /** What the archives offer under an installed package's name. */
   readonly offers: ReadonlyMap<string, readonly Offer[]>

@@ -19,6 +19,25 @@ const ownRoots = ['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'libstdc++6
 
 /** The packages that were asked for there and that Debian can give, without those that others bring. */
 export function planPackages(facts: Facts): PackagePlan {
+  const { available, strangers, findings } = sortPackages(facts)
+  const kernel = kernelOf(facts)
+  const dependencies = new Dependencies(available)
+  const essential = [...available.values()].filter((one) => one.essential).map(({ name }) => name)
+  const base = [...essential, ...ownRoots]
+  const asked = smallest(dependencies, base, manualOf(facts, available))
+  const { packages, added } = completed(dependencies, base, asked)
+  const image = dependencies.closure([...base, ...packages])
+  return {
+    ...{ packages, kernel: kernel.name, image, strangers },
+    findings: [
+      ...[...findings, ...versionFindings(facts), ...kernel.findings, ...addedFindings(added)],
+      ...[...orphansOf(facts, available, image), ...(facts.indexed ? [] : [unknownOrigins])],
+    ],
+  }
+}
+
+/** Those that an image can have, those that Debian cannot give, and what is said of these and of the rest. */
+function sortPackages(facts: Facts) {
   const findings: Finding[] = []
   const available = new Map<string, Package>()
   const strangers = new Set<string>()
@@ -37,28 +56,21 @@ export function planPackages(facts: Facts): PackagePlan {
   }
   for (const [reason, names] of superfluous)
     findings.push({ code: 'package-superfluous', message: `${names.toSorted().join(', ')}: ${reason}` })
-  findings.push(...versionFindings(facts))
-  const kernel = kernelOf(facts, findings)
-  const dependencies = new Dependencies(available)
-  const essential = [...available.values()].filter((one) => one.essential).map(({ name }) => name)
-  const base = [...essential, ...ownRoots]
-  const asked = smallest(dependencies, base, manualOf(facts, available))
-  const { packages, added } = completed(dependencies, base, asked)
-  const image = dependencies.closure([...base, ...packages])
-  if (added.length > 0)
-    findings.push({
-      code: 'package-added',
-      message: `listed though nobody asked for them there: ${added.join(', ')}`,
-      hint: 'an image has no recommended packages by itself, and takes the first choice of a dependency; take out what you do not want',
-    })
-  findings.push(...orphansOf(facts, available, image))
-  if (!facts.indexed)
-    findings.push({
-      code: 'origins-unknown',
-      message: 'there were no archive indexes to ask, so that all packages count as Debian’s',
-      hint: 'ashlar lock names those that Debian does not have; after apt-get update there, adopt knows them',
-    })
-  return { packages, kernel, image, strangers, findings }
+  return { available, strangers, findings }
+}
+
+const unknownOrigins: Finding = {
+  code: 'origins-unknown',
+  message: 'there were no indexes of Debian’s archive to ask, so that all packages count as Debian’s',
+  hint: 'ashlar lock names those that Debian does not have; after apt-get update there, adopt knows them',
+}
+
+function addedFindings(added: readonly string[]): readonly Finding[] {
+  if (added.length === 0) return []
+  const message = `listed though nobody asked for them there: ${added.join(', ')}`
+  const hint =
+    'an image has no recommended packages by itself, and takes the first choice of a dependency; take out what you do not want'
+  return [{ code: 'package-added', message, hint }]
 }
 
 function manualOf(facts: Facts, available: ReadonlyMap<string, Package>): readonly string[] {
@@ -179,20 +191,19 @@ function orphansOf(
 }
 
 /** The kernel's package that follows its updates. */
-function kernelOf(facts: Facts, findings: Finding[]): string {
+function kernelOf(facts: Facts): { readonly name: string; readonly findings: readonly Finding[] } {
   const usual = `linux-image-${facts.architecture}`
   const names = [...facts.packages.keys()].filter((name) => name.startsWith('linux-image-'))
   const following = names.filter((name) => !/^linux-image-\d/.test(name) && !/-dbg$/.test(name))
   const chosen = following.includes(usual) ? usual : following.toSorted()[0]
   const found = chosen === undefined ? undefined : facts.packages.get(chosen)
-  if (found !== undefined && whyMissing(facts, found) === undefined) return found.name
-  findings.push({
-    code: 'kernel-chosen',
-    message:
-      names.length === 0
-        ? `there is no kernel package; the image has ${usual}`
-        : `${names.join(', ')} cannot be followed; the image has ${usual}`,
-    hint: 'see spec.kernel in ashlar.yaml',
-  })
-  return usual
+  if (found !== undefined && whyMissing(facts, found) === undefined) return { name: found.name, findings: [] }
+  const message =
+    names.length === 0
+      ? `there is no kernel package; the image has ${usual}`
+      : `${names.join(', ')} cannot be followed; the image has ${usual}`
+  return {
+    name: usual,
+    findings: [{ code: 'kernel-chosen', message, hint: 'see spec.kernel in ashlar.yaml' }],
+  }
 }

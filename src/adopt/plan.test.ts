@@ -168,12 +168,26 @@ describe('packages', () => {
     expect(packages.findings.map(({ code }) => code)).toEqual(['origins-unknown'])
   })
 
+  const kernels = (...names: string[]) => [
+    ...base.map((line) => line.replace(/linux-image-amd64/, 'bash')),
+    ...names.flatMap((name) => package_(name)),
+  ]
   test.each([
-    ['the one that follows updates', package_('linux-image-rt-amd64'), 'linux-image-amd64', []],
-    ['a cloud’s', [...package_('linux-image-cloud-amd64'), 'status\t'], 'linux-image-amd64', []],
-  ])('kernel: %s', (_, lines, kernel, said) => {
-    const { spec, said: all } = plan(lines)
-    expect([spec.kernel.package, all]).toEqual([kernel, said])
+    [
+      'a cloud’s',
+      ['linux-image-cloud-amd64', 'linux-image-6.1.0-40-cloud-amd64'],
+      'linux-image-cloud-amd64',
+      0,
+    ],
+    ['the usual one beside another', ['linux-image-rt-amd64', 'linux-image-amd64'], 'linux-image-amd64', 0],
+    ['only one that no update follows', ['linux-image-6.1.0-40-amd64'], 'linux-image-amd64', 1],
+    ['none', [], 'linux-image-amd64', 1],
+  ])('kernel: %s', (_, names, kernel, said) => {
+    const { packages } = draftOf(factsOf(rowsOf(kernels(...names).join('\n'))), undefined)
+    expect([
+      packages.kernel,
+      packages.findings.filter(({ code }) => code === 'kernel-chosen').length,
+    ]).toEqual([kernel, said])
   })
 })
 

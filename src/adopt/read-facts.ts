@@ -39,7 +39,7 @@ export function factsOf(rows: Rows): Facts {
     ),
     architecture,
     automatic: new Set(all('auto')),
-    indexed: all('index').length > 0,
+    indexed: all('index').includes('Debian'),
     offers: grouped(
       cells('origin').map(([name = '', version = '', origin = '', component = '']) => [
         name,

@@ -115,11 +115,7 @@ describe('a root folder', () => {
   })
 
   test.each([
-    [
-      'a package from a file',
-      'package-local',
-      ['local-tool 1.0 was installed from a file: no archive has it'],
-    ],
+    ['a package from a file', 'package-local', ['local-tool 1.0 is in no archive that is set up there']],
     ['a program that is not its package’s', 'program-changed', ['/usr/bin/tree']],
     ['a file whose content cannot be judged', 'file-opaque', ['/opt/bundle/data.gz']],
     ['a pipe', 'file-special', ['/opt/bundle/pipe']],
