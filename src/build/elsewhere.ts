@@ -15,6 +15,7 @@ const otherComponents = ['contrib', 'non-free', 'non-free-firmware']
 export function lookElsewhere(options: Omit<AptOptions, 'sources'>): Elsewhere {
   return async (names) => {
     const { sys, folder } = options
+    options.note(`looking for ${names.join(', ')} in other parts of the archive`)
     const apt = await Apt.open({ ...options, sources: otherSources(options), attemptsMax: 1 })
     await apt.update().catch((error: unknown) => {
       if (!(error instanceof AshlarError)) throw error

@@ -296,7 +296,8 @@ describe('a build', () => {
       (text: string) => text.replace('"lockVersion": 1', '"lockVersion": 0'),
       'lock-version',
     ],
-    ['with an unknown field', (text: string) => text.replace('{', '{ "novelty": 1,'), 'lock-malformed'],
+    ['with an unknown field', (text: string) => text.replace('{', '{ "novelty": 1,'), 'lock-version'],
+    ['without a field', (text: string) => text.replace('"suite"', '"novelty"'), 'lock-malformed'],
     ['that is cut short', (text: string) => text.slice(0, -9), 'lock-malformed'],
   ])('with a lock %s is refused', async (_, change, code) => {
     define('hello')

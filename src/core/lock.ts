@@ -73,6 +73,9 @@ export type Lock = z.infer<typeof lockSchema>
 
 export class LockError extends AshlarError<'lock-malformed' | 'lock-version'> {}
 
+const newerHint =
+  'use an Ashlar as new as the one that made it (ashlar --version), or run ashlar lock to make it anew'
+
 /** @throws LockError `lock-malformed`, naming every field that is wrong; `lock-version` */
 export function parseLock(text: string, where = 'ashlar.lock'): Lock {
   const hint = 'run ashlar lock to make it anew'
@@ -85,7 +88,18 @@ export function parseLock(text: string, where = 'ashlar.lock'): Lock {
   requireVersion(value, where)
   const result = lockSchema.safeParse(value)
   if (result.success) return result.data
-  const why = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+  const { issues } = result.error
+  // Only such a thing is wrong with what a newer Ashlar wrote that changed little.
+  if (issues.every((issue) => issue.code === 'unrecognized_keys'))
+    throw new LockError(
+      'lock-version',
+      `the lock has what this Ashlar does not know: ${issues.flatMap((issue) => issue.keys).join(', ')}`,
+      {
+        where,
+        hint: newerHint,
+      },
+    )
+  const why = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
   throw new LockError('lock-malformed', `the lock is malformed: ${why}`, { where, hint })
 }
 
@@ -99,9 +113,7 @@ function requireVersion(value: unknown, where: string): void {
     `the lock has form ${data.lockVersion}, and this Ashlar reads form ${lockVersion}`,
     {
       where,
-      hint: newer
-        ? 'use an Ashlar as new as the one that made it (ashlar --version), or run ashlar lock to make it anew'
-        : 'run ashlar lock to make it anew',
+      hint: newer ? newerHint : 'run ashlar lock to make it anew',
     },
   )
 }
