@@ -29,6 +29,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'machine-kill.test.ts': 120,
   'oversized.test.ts': 20,
   'clock.test.ts': 20,
+  'serve-process.test.ts': 30,
   'disk-full-node.test.ts': 30,
   'disk-full-server.test.ts': 20,
   'adopt.test.ts': 300,

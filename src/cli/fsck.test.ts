@@ -33,12 +33,12 @@ function damage(path: string): void {
 async function fsck(...words: string[]) {
   const { exitCode, stdout } = await fixture.run('fsck', '--json', ...words)
   const said = JSON.parse(stdout) as {
-    faults: { code: string; part: string }[]
+    faults?: { code: string; part: string }[]
     notes: { code: string }[]
-    plan?: string[]
+    error?: { code: string; findings: unknown[] }
     mended?: { done: boolean; said: string }[]
   }
-  return { ...said, exitCode, codes: said.faults.map(({ code }) => code).toSorted() }
+  return { ...said, exitCode, codes: (said.faults ?? []).map(({ code }) => code).toSorted() }
 }
 
 beforeEach(async () => {
@@ -110,7 +110,7 @@ describe('a host without a registry', () => {
     const root = await rootBlob()
     damage(blobFile(root))
     const damaged = readFileSync(blobFile(root))
-    expect((await fsck('--mend')).plan).toHaveLength(2)
+    expect((await fsck('--mend')).error).toMatchObject({ code: 'confirmation-missing', findings: [{}, {}] })
     expect(readFileSync(blobFile(root))).toEqual(damaged)
     expect(await fsck('--mend', '--yes')).toMatchObject({ exitCode: 1, codes: ['blob-missing'] })
     expect(await repository.blobs.stat(root)).toBeUndefined()
@@ -167,7 +167,7 @@ describe('a host with a registry', () => {
     const remote = () => fixture.run('push', 'gateway:1.0.0')
     expect((await remote()).exitCode).toBe(0)
     expect((await fsck('--data', server.folder)).codes).toEqual(['blob-damaged'])
-    expect((await fsck('--data', server.folder, '--mend')).plan).toHaveLength(2)
+    expect((await fsck('--data', server.folder, '--mend')).error?.findings).toHaveLength(2)
     rmSync(join(folder, 'store'), { recursive: true })
     // No repository of a running server is known, and this host has the blob nowhere else: it is only set aside.
     await fsck('--data', server.folder, '--mend', '--yes')

@@ -1,5 +1,6 @@
 import type { Finding } from '../core/index.ts'
 import type { Registrar } from './command.ts'
+import { confirm, yesOption } from './confirm.ts'
 import type { Context, Result } from './context.ts'
 import { type CheckedPart, checkHost, type Known } from './fsck-check.ts'
 import { type MendOutcome, mend, planMend, sayStep } from './fsck-mend.ts'
@@ -25,8 +26,8 @@ export function addFsck({ command, act }: Registrar): void {
     see: ['lock', 'doctor'],
     exits: { 1: 'something is damaged or missing' },
   })
-    .option('--mend', 'set aside what is damaged and fetch it again; without --yes only the plan is shown')
-    .option('--yes', 'do what --mend plans')
+    .option('--mend', 'set aside what is damaged and fetch it again; shows what it is about to do, and asks')
+    .option(...yesOption)
     .option('--data <folder>', 'where the server keeps its state (default: ASHLAR_DATA/server)')
     .action(
       act<Options>(async (context, _, options) => {
@@ -34,11 +35,9 @@ export function addFsck({ command, act }: Registrar): void {
         const parts = await checkHost(context, server, new Map())
         const steps = planMend(parts)
         if (options.mend !== true || steps.length === 0) return told(parts, [])
-        if (options.yes === true) return mended(context, server, parts)
-        const plan = steps.map(sayStep)
-        return told(parts, ['', 'plan:', ...plan.map((line) => `  ${line}`), 'nothing was done: add --yes'], {
-          plan,
-        })
+        context.terminal.note(told(parts, []).text)
+        await confirm(context, { steps: steps.map(sayStep), yes: options.yes })
+        return mended(context, server, parts)
       }),
     )
 }

@@ -15,6 +15,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
 })
+// A server's log may lie on a full disk, and whoever read it may have gone: what it says is lost, and it goes on.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (!['ENOSPC', 'EDQUOT', 'EPIPE', 'EIO'].includes(error.code ?? '')) throw error
+})
 
 const words = process.argv.slice(2)
 const terminal = createTerminal(
