@@ -96,7 +96,7 @@ export async function openCache(sys: Sys, folder: string, use: boolean): Promise
     },
     async close() {
       await removeTree(sys, work)
-      await pruneCache(sys, folder, cacheBytesMax)
+      await removeEntries(sys, folder, await unusedEntries(sys, folder, cacheBytesMax))
     },
   }
 }
@@ -112,7 +112,10 @@ export async function listCache(sys: Sys, folder: string): Promise<readonly Cach
     rows.push({
       key: digestFromHex(name),
       what: entry?.what ?? 'damaged',
-      sizeBytes: Object.values(entry?.files ?? {}).reduce((sum, file) => sum + file.sizeBytes, 0),
+      sizeBytes: Object.values(entry?.files ?? {}).reduce(
+        (sum, file) => sum + file.sizeBytes,
+        bytes?.length ?? 0,
+      ),
       usedMs: stat?.mtimeMs ?? 0,
     })
   }
@@ -120,21 +123,26 @@ export async function listCache(sys: Sys, folder: string): Promise<readonly Cach
 }
 
 /**
- * Removes the entries that were longest unused until the rest is no larger than `bytesMax`. What was used since the
- * oldest build began that is still at work stays: it may be that build's. Returns what was removed.
+ * The entries that were longest unused, so many that the rest is no larger than `bytesMax`. What was used since the
+ * oldest build began that is still at work is not among them: it may be that build's.
  */
-export async function pruneCache(sys: Sys, folder: string, bytesMax: number): Promise<readonly CacheRow[]> {
+export async function unusedEntries(
+  sys: Sys,
+  folder: string,
+  bytesMax: number,
+): Promise<readonly CacheRow[]> {
   const inUseSinceMs = await oldestBuildMs(sys, join(folder, 'work'))
-  const removed: CacheRow[] = []
   let sizeBytes = 0
-  for (const row of await listCache(sys, folder)) {
+  return (await listCache(sys, folder)).filter((row) => {
     sizeBytes += row.sizeBytes
-    if (sizeBytes <= bytesMax || row.usedMs >= inUseSinceMs) continue
-    await removeTree(sys, join(folder, 'entries', digestHex(row.key)))
-    sizeBytes -= row.sizeBytes
-    removed.push(row)
-  }
-  return removed
+    const unused = sizeBytes > bytesMax && row.usedMs < inUseSinceMs
+    if (unused) sizeBytes -= row.sizeBytes
+    return unused
+  })
+}
+
+export async function removeEntries(sys: Sys, folder: string, rows: readonly CacheRow[]): Promise<void> {
+  for (const { key } of rows) await removeTree(sys, join(folder, 'entries', digestHex(key)))
 }
 
 const entryName = 'entry.json'

@@ -1,8 +1,10 @@
 // From a definition to a lock, and from a lock to a release: root tree, layers, disk form, bit for bit.
 export { type BuildOptions, type BuiltRelease, buildRelease } from './build-release.ts'
+export { type CacheRow, listCache, removeEntries, unusedEntries } from './cache.ts'
 export { lockName, readDefinition } from './definition-file.ts'
 export { BuildError, type BuildErrorCode } from './errors.ts'
 export { fetchLocked } from './fetch-locked.ts'
+export { cacheBytesMax } from './limits.ts'
 export { lockDefinition } from './lock-definition.ts'
 export type { InputFile, LockOptions } from './lock-options.ts'
 export { trustText } from './trust.ts'

@@ -19,6 +19,7 @@ const groups: readonly (readonly [heading: string, Readonly<Record<string, Load>
       lock: async () => (await import('./lock.ts')).addLock,
       build: async () => (await import('./build.ts')).addBuild,
       inspect: async () => (await import('./inspect.ts')).addInspect,
+      cache: async () => (await import('./cache.ts')).addCache,
     },
   ],
   [
