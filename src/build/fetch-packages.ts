@@ -5,7 +5,7 @@ import type { Sys } from '../sys/index.ts'
 import type { Apt } from './apt.ts'
 import { readDebianPackage } from './debian-package.ts'
 import { BuildError } from './errors.ts'
-import { downloadsMax, mismatchesMax } from './limits.ts'
+import { downloadsMax, lookMs, mismatchesMax } from './limits.ts'
 import { eachOf } from './pool.ts'
 
 export interface FetchOptions {
@@ -23,27 +23,90 @@ export async function fetchPackages(
   packages: readonly LockedPackage[],
   options: FetchOptions,
 ): Promise<void> {
-  const missing = await missingOf(packages, options.blobs)
-  const total = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-  let done = 0
-  const step = { step: 'fetch packages', total, unit: 'bytes' } as const
-  options.progress({ ...step, done })
+  const missing = await missingOf(packages, options)
   await takeOver(missing, options)
-  await eachOf(missing, downloadsMax, async (wanted) => {
-    await fetchPackage(wanted, options)
-    done += wanted.sizeBytes
-    options.progress({ ...step, done })
-  })
+  const arrived = arrivalOf(missing, options)
+  try {
+    await eachOf(missing, downloadsMax, async (wanted) => {
+      await fetchPackage(wanted, options)
+      arrived.whole(wanted)
+    })
+  } finally {
+    await arrived.end()
+  }
 }
 
 async function missingOf(
   packages: readonly LockedPackage[],
-  blobs: BlobReader,
+  { blobs, progress }: FetchOptions,
 ): Promise<readonly LockedPackage[]> {
-  const byDigest = new Map(packages.map((wanted) => [wanted.digest, wanted]))
+  const wanted = [...new Map(packages.map((one) => [one.digest, one])).values()]
+  const step = { step: 'check kept packages', total: sizeOf(wanted), unit: 'bytes' } as const
   const missing: LockedPackage[] = []
-  for (const wanted of byDigest.values()) if (!(await holdsWhole(blobs, wanted))) missing.push(wanted)
+  let done = 0
+  for (const one of wanted) {
+    progress({ ...step, done })
+    if (!(await holdsWhole(blobs, one))) missing.push(one)
+    done += one.sizeBytes
+  }
+  progress({ ...step, done })
   return missing
+}
+
+function sizeOf(packages: readonly LockedPackage[]): number {
+  return packages.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}
+
+interface Arrival {
+  whole(wanted: LockedPackage): void
+  end(): Promise<void>
+}
+
+/** Tells how much has arrived, of the files under way too: a kernel is a third of it all, in one file. */
+function arrivalOf(missing: readonly LockedPackage[], { sys, folder, progress }: FetchOptions): Arrival {
+  const step = { step: 'fetch packages', total: sizeOf(missing), unit: 'bytes' } as const
+  const ended = new AbortController()
+  let [whole, told] = [0, 0]
+  const tell = (done: number) => {
+    // A file that was spoilt is begun again; nobody wants to see a step go back.
+    told = Math.max(told, Math.min(done, step.total))
+    progress({ ...step, done: told })
+  }
+  const look = async () => {
+    while (!ended.signal.aborted) {
+      const before = whole
+      const partly = await sizesOf(sys, folder)
+      if (before === whole && before + partly < step.total) tell(before + partly)
+      await sys.clock.sleep(lookMs, ended.signal).catch(() => undefined)
+    }
+  }
+  tell(0)
+  const looking = look()
+  return {
+    whole(wanted) {
+      whole += wanted.sizeBytes
+      tell(whole)
+    },
+    async end() {
+      ended.abort()
+      await looking
+    },
+  }
+}
+
+/** Bytes of our files in the folder; one that goes away meanwhile counts for nothing. */
+async function sizesOf(sys: Sys, folder: string): Promise<number> {
+  const files = await sys.disk.readdir(folder).catch(() => [])
+  const ours = files.filter((file) => file.startsWith(`${process.pid}.`))
+  const sizes = await Promise.all(
+    ours.map((file) =>
+      sys.disk.stat(join(folder, file)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** Whether the store's copy is there and every byte of it is right: a lock mends what a disk or a hand has altered. */

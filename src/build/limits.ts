@@ -38,3 +38,6 @@ export const cacheBytesMax = 10e9
 export const packageLayersMax = 8
 /** Read at once while hashing: with the 64 KiB of Node's streams it takes half as long again. */
 export const readBytes = 1 << 20
+
+/** How often it is looked how much of a package has arrived. */
+export const lookMs = 500

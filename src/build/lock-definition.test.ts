@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { digestHex, type Lock, noProgress, parseLock, printLock } from '../core/index.ts'
+import { digestHex, type Lock, noProgress, type ProgressEvent, parseLock, printLock } from '../core/index.ts'
 import { type ContentStore, openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { craftControl, craftPackage, craftTar, type DebianArchive, debianArchive } from '../testing/index.ts'
@@ -136,6 +136,21 @@ describe('a lock', () => {
     expect(await keepLock()).toEqual(made)
     expect(stored().length).toBe(made.packages.length)
     expect(readFileSync(join(folder, 'definition/ashlar.lock'), 'utf8')).toBe(text)
+  })
+
+  test('tells of each long step how far it is, and never goes back', async () => {
+    define('hello')
+    const events: ProgressEvent[] = []
+    const told = await lockDefinition({
+      ...options(archive.keyring),
+      progress: (event) => events.push(event),
+    })
+    const sizes = told.lock.packages.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    expect([...new Set(events.map(({ step }) => step))]).toEqual([
+      ...['fetch indexes', 'check kept packages', 'fetch packages'],
+    ])
+    const fetched = events.filter(({ step }) => step === 'fetch packages').map(({ done }) => done)
+    expect([fetched[0], fetched.at(-1), fetched]).toEqual([0, sizes, fetched.toSorted((a, b) => a - b)])
   })
 
   test('takes away what a killed one left beside it, and not what another is writing', async () => {

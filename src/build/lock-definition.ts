@@ -23,7 +23,10 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   const { spec } = definitionFile.definition
   const aptOptions = await aptOptionsOf(options, definitionFile.definition)
   const apt = await Apt.open(aptOptions)
+  const indexes = { step: 'fetch indexes', total: 1, unit: 'items' } as const
+  options.progress({ ...indexes, done: 0 })
   await apt.update()
+  options.progress({ ...indexes, done: 1 })
   const { catalogue, ...archive } = await readPockets(options, await apt.pocketFiles())
   const elsewhere = lookElsewhere({ ...aptOptions, folder: `${aptOptions.folder}-elsewhere` })
   await checkNames(definitionFile, catalogue, elsewhere)
