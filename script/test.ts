@@ -48,6 +48,11 @@ const parts: readonly Part[] = [
   },
   { name: 'types', budgetSeconds: 20, run: () => command('node_modules/.bin/tsc', []) },
   { name: 'unit', budgetSeconds: 150, run: () => vitest('unit', []) },
+  {
+    name: 'fuzz',
+    budgetSeconds: 60,
+    run: () => command('bin/node', ['test/fuzz/main.ts', '--minutes', '0.4']),
+  },
   ...readdirSync(join(root, 'test/system'))
     .filter((file) => file.endsWith('.test.ts'))
     .toSorted()

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { z } from 'zod'
+import { reasonSchema } from '../api/index.ts'
 import type { Digest, Reason, ReleaseDocument, SlotName } from '../core/index.ts'
 import {
   type BootEntry,
@@ -20,6 +22,7 @@ import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
 import { readFrom, readText, whenThere } from './files.ts'
 import { prepareMs } from './limits.ts'
+import { jsonOf } from './node-files.ts'
 import type { Prepared, SlotStore } from './slot-store.ts'
 
 /** The slots of a machine whose disk is a folder and whose boot loader is the nspawn launcher. */
@@ -130,13 +133,13 @@ export class FolderSlots implements SlotStore {
   }
 }
 
+const answerSchema = z.object({ question: z.string(), reason: reasonSchema.optional() })
+
+/** What cannot be read, or answers an earlier question, is no answer. */
 function answerTo(question: string, text: string | undefined): Prepared | undefined {
-  if (text === undefined) return undefined
-  const answer = JSON.parse(text) as { question?: unknown; is?: unknown; reason?: Reason }
-  if (answer.question !== question) return undefined
-  return answer.is === 'refused' && answer.reason !== undefined
-    ? { is: 'refused', reason: answer.reason }
-    : { is: 'prepared' }
+  const { data: answer } = answerSchema.safeParse(jsonOf(text ?? ''))
+  if (answer?.question !== question) return undefined
+  return answer.reason === undefined ? { is: 'prepared' } : { is: 'refused', reason: answer.reason }
 }
 
 async function writeAll(

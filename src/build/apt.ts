@@ -232,11 +232,7 @@ export function aptConfiguration(folder: string, architecture: string, hostAcqui
 
 /** Lines `Inst name (version origin [architecture])` of `apt-get --simulate`. */
 export function parseSimulation(text: string): readonly Solved[] {
-  return [...text.matchAll(/^Inst (\S+) \((\S+) .*?\[([a-z0-9-]+)\]\)/gm)].map(
-    ([, name = '', version = '', architecture = '']) => ({
-      name: name.replace(/:[a-z0-9-]+$/, ''),
-      version,
-      architecture,
-    }),
+  return [...text.matchAll(/^Inst ([^\s:]+)(?::[a-z0-9-]+)? \((\S+) .*?\[([a-z0-9-]+)\]\)/gm)].map(
+    ([, name = '', version = '', architecture = '']) => ({ name, version, architecture }),
   )
 }

@@ -1,4 +1,10 @@
-import { type Digest, digestFromHex, isDigest, type LockedPackage } from '../core/index.ts'
+import {
+  type Digest,
+  digestFromHex,
+  isDigest,
+  type LockedPackage,
+  lockedPackageSchema,
+} from '../core/index.ts'
 import { type Paragraph, parseDeb822 } from './deb822.ts'
 import { compareVersions } from './debian-version.ts'
 import { BuildError } from './errors.ts'
@@ -18,25 +24,28 @@ export interface ArchiveRelease {
 export function parseRelease(text: string, where: string): ArchiveRelease {
   const [fields] = parseDeb822(text)
   const dateSeconds = Date.parse(fields?.get('Date') ?? '') / 1000
-  if (!Number.isSafeInteger(dateSeconds))
+  if (!Number.isSafeInteger(dateSeconds) || dateSeconds < 0)
     throw new BuildError('archive-invalid', 'the archive index has no readable date', { where })
   const files = new Map<string, { digest: Digest; sizeBytes: number }>()
   for (const line of (fields?.get('SHA256') ?? '').split('\n')) {
     const [hex = '', size = '', path = ''] = line.trim().split(/\s+/)
-    if (path !== '' && isDigest(`sha256:${hex}`))
+    if (path !== '' && isDigest(`sha256:${hex}`) && /^\d{1,15}$/.test(size))
       files.set(path, { digest: digestFromHex(hex), sizeBytes: Number(size) })
   }
   return { dateSeconds, files }
 }
 
-/** Every package of a `Packages` file; paragraphs without a file to fetch are passed over. */
+/**
+ * Every package of a `Packages` file; paragraphs without a file to fetch are passed over.
+ * @throws BuildError `archive-invalid` for one that no lock could hold
+ */
 export function* parsePackages(text: string, archive: Archive): Iterable<LockedPackage> {
   for (const fields of parseDeb822(text)) {
     const name = fields.get('Package')
     const path = fields.get('Filename')
     const hex = fields.get('SHA256') ?? ''
     if (name === undefined || path === undefined || !isDigest(`sha256:${hex}`)) continue
-    yield {
+    yield lockable({
       name,
       version: fields.get('Version') ?? '',
       architecture: fields.get('Architecture') ?? '',
@@ -46,8 +55,19 @@ export function* parsePackages(text: string, archive: Archive): Iterable<LockedP
       path,
       digest: digestFromHex(hex),
       sizeBytes: Number(fields.get('Size')),
-    }
+    })
   }
+}
+
+/** A signed index may be wrong as well: a path out of the archive, a size that is none. */
+function lockable(found: LockedPackage): LockedPackage {
+  const result = lockedPackageSchema.safeParse(found)
+  if (result.success) return result.data
+  const why = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  throw new BuildError('archive-invalid', `the archive's index describes ${found.name} wrongly: ${why}`, {
+    where: found.name,
+    hint: 'the mirror is broken: try another one (spec.base.mirrors)',
+  })
 }
 
 /** The indexes of all pockets as one catalogue. Of 64,000 paragraphs some hundred are wanted: only these are parsed. */

@@ -52,7 +52,8 @@ async function judgeControl(sys: Sys, file: string, wanted: Identity, refuse: Re
 
 /** dpkg compares names of fields without regard to case, and one that comes twice is one that two readers read differently. */
 export function judgeFields(text: string, wanted: Identity, refuse: Refuse): void {
-  const lines = text.replace(/\n+$/, '').split('\n')
+  const lines = text.split('\n')
+  while (lines.at(-1) === '') lines.pop()
   const values = new Map<string, string>()
   for (const line of lines) {
     const [, name, value] = /^([^\s:]+):(.*)$/.exec(line) ?? []

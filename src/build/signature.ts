@@ -30,7 +30,7 @@ export function judgeStatus(status: string, where: string): readonly string[] {
     throw new BuildError('archive-invalid', 'the archive index has a bad signature', { where })
   // A key that has expired or was revoked also gives VALIDSIG, but not GOODSIG.
   const good = signatures.filter((lines) => lines.includes('[GNUPG:] GOODSIG '))
-  const signers = good.flatMap((lines) => /VALIDSIG .*\b([0-9A-F]{40})$/m.exec(lines)?.[1] ?? [])
+  const signers = good.flatMap(primaryKeyIn)
   if (signers.length === 0) throw noSigner(status, where)
   return [...new Set(signers)].toSorted()
 }
@@ -42,4 +42,11 @@ function noSigner(status: string, where: string): BuildError {
     `${where} is not signed`
   const { error } = archiveFault(`E: ${why}`, where)
   return new BuildError(error.code, error.message, { where, hint: error.hint })
+}
+
+/** The last word of VALIDSIG is the primary key's fingerprint. */
+function primaryKeyIn(status: string): readonly string[] {
+  const line = status.split('\n').find((one) => one.startsWith('[GNUPG:] VALIDSIG '))
+  const fingerprint = line?.split(' ').at(-1) ?? ''
+  return /^[0-9A-F]{40}$/.test(fingerprint) ? [fingerprint] : []
 }

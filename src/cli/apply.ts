@@ -1,6 +1,6 @@
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml'
 import { type Client, type Fleet, fleetSchema, kindPaths } from '../api/index.ts'
-import { AshlarError, type Finding } from '../core/index.ts'
+import { AshlarError, type Finding, readingYaml, YamlError } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError } from './context.ts'
 import { readTextFile } from './files.ts'
@@ -45,11 +45,7 @@ export function addApply({ command, act }: Registrar): void {
 
 /** Every resource in a file of one or more YAML documents. @throws CliError `resource-invalid`, naming every field that is wrong */
 export function parseResources(text: string, file: string): Fleet[] {
-  const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
-  const parsed = (Array.isArray(documents) ? documents : []).map((document) =>
-    parseResource(document, (offset) => `${file}:${lines.linePos(offset).line}`),
-  )
+  const parsed = parseDocuments(text, file)
   const findings = parsed.flatMap((item) => (item.is === 'findings' ? item.findings : []))
   if (parsed.length === 0) findings.push({ code: 'empty', message: 'there is no resource in it' })
   if (findings.length === 0) return parsed.flatMap((item) => (item.is === 'fleet' ? [item.fleet] : []))
@@ -58,6 +54,24 @@ export function parseResources(text: string, file: string): Fleet[] {
     findings,
     hint: 'mend these lines; ashlar get fleets --json shows what fleets look like',
   })
+}
+
+function parseDocuments(text: string, file: string): readonly Parsed[] {
+  const lines = new LineCounter()
+  try {
+    return readingYaml(() => {
+      const documents = parseAllDocuments(text, {
+        lineCounter: lines,
+        prettyErrors: false,
+        logLevel: 'error',
+      })
+      const placeOf = (offset: number) => `${file}:${lines.linePos(offset).line}`
+      return Array.isArray(documents) ? documents.map((document) => parseResource(document, placeOf)) : []
+    })
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error
+    return [{ is: 'findings', findings: [{ code: error.code, message: error.message, where: `${file}:1` }] }]
+  }
 }
 
 type Parsed =

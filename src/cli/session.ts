@@ -47,7 +47,9 @@ export async function openSession(context: Context): Promise<Session> {
 function parseLogin(text: string, where: string): Login {
   try {
     const login = JSON.parse(text) as Partial<Login> | null
-    if (typeof login?.url === 'string' && URL.canParse(login.url) && typeof login.token === 'string')
+    const { url, token, ca, fingerprint } = login ?? {}
+    const pinned = [ca, fingerprint].every((text) => text === undefined || typeof text === 'string')
+    if (typeof url === 'string' && URL.canParse(url) && typeof token === 'string' && pinned)
       return login as Login
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error

@@ -3,6 +3,7 @@ import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from
 import { z } from 'zod'
 import type { Finding } from './errors.ts'
 import { healthCheckSchema } from './health.ts'
+import { readingYaml, YamlError } from './reading-yaml.ts'
 import { architectures } from './release-document.ts'
 import { counterOfVersion, isVersion, parseVersion, type Version, VersionError } from './version.ts'
 
@@ -172,9 +173,23 @@ export type ParsedDefinition =
 
 /** Reads the text of an `ashlar.yaml`. Every finding is reported at once, with line and path; nothing is thrown. */
 export function parseDefinition(text: string, file = 'ashlar.yaml'): ParsedDefinition {
+  try {
+    return readingYaml(() => readText(text, file))
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error
+    return { is: 'findings', findings: [{ code: error.code, message: error.message, where: `${file}:1` }] }
+  }
+}
+
+function readText(text: string, file: string): ParsedDefinition {
   const lines = new LineCounter()
   // Its pretty errors repeat the place, and show the text over several lines.
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    logLevel: 'error',
+  })
   if (document.errors.length > 0)
     return {
       is: 'findings',

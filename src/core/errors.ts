@@ -7,6 +7,13 @@ export interface ErrorDetail {
   readonly cause?: unknown
 }
 
+/** An error is printed, logged and sent: it does not grow with what was refused. */
+const charactersMax = 4_000
+
+function clipped(text: string): string {
+  return text.length <= charactersMax ? text : `${text.slice(0, charactersMax)} … (${text.length} characters)`
+}
+
 /**
  * The base of every error that Ashlar throws on purpose. `code` is stable and is what tests and programs read; a
  * folder declares its own closed union of codes (`class BuildError extends AshlarError<'lock-stale' | …>`).
@@ -18,11 +25,11 @@ export class AshlarError<Code extends string = string> extends Error {
   readonly hint: string | undefined
 
   constructor(code: Code, message: string, detail: ErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
+    super(clipped(message), detail.cause === undefined ? undefined : { cause: detail.cause })
     this.name = new.target.name
     this.code = code
-    this.where = detail.where
-    this.hint = detail.hint
+    this.where = detail.where === undefined ? undefined : clipped(detail.where)
+    this.hint = detail.hint === undefined ? undefined : clipped(detail.hint)
   }
 }
 

@@ -1,5 +1,5 @@
 // Nouns and pure laws of Ashlar: what a digest, a definition, a lock, a release and a slot are. No world behind them.
-export { canonicalJson, type Json } from './canonical-json.ts'
+export { canonicalJson, hasCanonicalForm, isCanonical, type Json } from './canonical-json.ts'
 export {
   counterOf,
   type Definition,
@@ -20,12 +20,21 @@ export {
 } from './digest.ts'
 export { AshlarError, type ErrorDetail, type Finding, unreachable } from './errors.ts'
 export { durationMs, durationSchema, type HealthCheck, healthCheckSchema, longestCheckMs } from './health.ts'
-export { type Lock, LockError, type LockedPackage, lockSchema, parseLock, printLock } from './lock.ts'
+export {
+  type Lock,
+  LockError,
+  type LockedPackage,
+  lockedPackageSchema,
+  lockSchema,
+  parseLock,
+  printLock,
+} from './lock.ts'
 export { isLoopback } from './loopback.ts'
 export { mediaType, predicateType } from './media-types.ts'
 export { nearest } from './nearest.ts'
 export { isHigher, type Order } from './order.ts'
 export { noProgress, type Progress, type ProgressEvent } from './progress.ts'
+export { readingYaml, YamlError } from './reading-yaml.ts'
 export {
   isRepository,
   isTag,

@@ -22,7 +22,7 @@ const pocket = z.strictObject({
 })
 
 /** One Debian package. `path` is relative to its archive, so that any mirror serves it; no host name is recorded. */
-const debianPackage = z.strictObject({
+export const lockedPackageSchema = z.strictObject({
   name: z.string().min(1),
   version: z.string().min(1),
   architecture: z.string().min(1),
@@ -35,7 +35,7 @@ const debianPackage = z.strictObject({
   digest,
   sizeBytes,
 })
-export type LockedPackage = z.infer<typeof debianPackage>
+export type LockedPackage = z.infer<typeof lockedPackageSchema>
 
 /** A file that is no Debian package: the Node binary, the agent's bundle. */
 const input = z.strictObject({ version: z.string().min(1), digest, sizeBytes })
@@ -57,14 +57,14 @@ export const lockSchema = z.strictObject({
   epochSeconds: z.int().min(0),
   pockets: z.array(pocket).min(1),
   /** The image's packages, sorted by name. */
-  packages: z.array(debianPackage).min(1),
+  packages: z.array(lockedPackageSchema).min(1),
   /**
    * The image's layers, rarely changed first, each by the source packages it has. It stands here so that a release can
    * be built again, and so that the next lock keeps it.
    */
   layers: z.array(z.array(z.string().min(1)).min(1)).min(1),
   /** The packages of the tree that the build's tools run from, sorted by name; empty for a container. */
-  tools: z.array(debianPackage),
+  tools: z.array(lockedPackageSchema),
   /** Present in a system: what the agent is and what runs it. */
   node: input.optional(),
   agent: input.optional(),

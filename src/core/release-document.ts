@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson, isCanonical } from './canonical-json.ts'
 import type { Digest } from './digest.ts'
 import { isDigest } from './digest.ts'
 import { AshlarError } from './errors.ts'
@@ -89,7 +89,7 @@ export function parseReleaseDocument(text: string): ReleaseDocument {
     const why = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
     throw new ReleaseDocumentError('release-document-malformed', `the release document is malformed: ${why}`)
   }
-  if (printReleaseDocument(result.data) !== text)
+  if (!isCanonical(result.data, text))
     throw new ReleaseDocumentError(
       'release-document-malformed',
       'the release document is not in canonical form',

@@ -14,12 +14,12 @@ export function readTolerantly<Schema extends z.ZodType>(
 ): z.ZodSafeParseResult<z.output<Schema>> {
   let result = schema.safeParse(value)
   if (result.success || !onlyUnknown(result.error)) return result
-  const copy: unknown = structuredClone(value)
+  const copy = new Copy(value)
   for (let round = 0; round < roundsMax; round++) {
     if (result.success || !onlyUnknown(result.error)) break
     for (const issue of result.error.issues)
-      if (issue.code === 'unrecognized_keys') leaveOut(copy, issue.path, issue.keys)
-    result = schema.safeParse(copy)
+      if (issue.code === 'unrecognized_keys') copy.leaveOut(issue.path, issue.keys)
+    result = schema.safeParse(copy.value)
   }
   return result
 }
@@ -28,8 +28,35 @@ function onlyUnknown(error: z.ZodError): boolean {
   return error.issues.every(({ code }) => code === 'unrecognized_keys')
 }
 
-function leaveOut(value: unknown, path: readonly PropertyKey[], keys: readonly string[]): void {
-  let at = value
-  for (const key of path) at = (at as Record<PropertyKey, unknown>)[key]
-  for (const key of keys) delete (at as Record<string, unknown>)[key]
+/**
+ * A copy of what is changed, and of nothing else: structuredClone walks a value by recursion, and a field that nobody
+ * knows may be nested as deep as its sender likes.
+ */
+class Copy {
+  readonly #own = new WeakSet<object>()
+  readonly #holder: { value?: unknown }
+
+  constructor(value: unknown) {
+    this.#holder = { value }
+  }
+
+  get value(): unknown {
+    return this.#holder.value
+  }
+
+  leaveOut(path: readonly PropertyKey[], keys: readonly string[]): void {
+    let at: object = this.#holder
+    for (const key of ['value', ...path]) at = this.#ownedAt(at, key)
+    for (const key of keys) Reflect.deleteProperty(at, key)
+  }
+
+  #ownedAt(holder: object, key: PropertyKey): object {
+    const found = Reflect.get(holder, key) as object
+    if (this.#own.has(found)) return found
+    const value = Array.isArray(found) ? [...found] : { ...found }
+    this.#own.add(value)
+    // Not by assignment: the key may be __proto__.
+    Reflect.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true })
+    return value
+  }
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Kind, kindPaths, type Node, type ResourceOf } from '../api/index.ts'
-import { AshlarError, readTolerantly } from '../core/index.ts'
+import { AshlarError, hasCanonicalForm, readTolerantly } from '../core/index.ts'
 import type { Director } from '../fleet/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Sys } from '../sys/index.ts'
@@ -65,7 +65,11 @@ export function parseFactsAs<Schema extends Parameters<typeof readTolerantly>[0]
 }
 
 function required<Output>(result: ReturnType<Parser<Output>['safeParse']>): Output {
-  if (result.success) return result.data
+  if (result.success) {
+    // What is stored is compared by its canonical form.
+    if (hasCanonicalForm(result.data)) return result.data
+    throw new ServerError('request-invalid', 'the request holds half a character or a number without end')
+  }
   const why = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
   throw new ServerError('request-invalid', `the request cannot be read: ${why.join('; ')}`)
 }

@@ -1,0 +1,136 @@
+import { readChecks } from '../../../src/agent/health.ts'
+import { AgentError, FolderSlots, NodeMemory, openServerLink } from '../../../src/agent/index.ts'
+import { readBootFacts } from '../../../src/agent/node-files.ts'
+import { diskPath, parseEntryName, printEntryName, readDiskFolder, slotsOf } from '../../../src/disk/index.ts'
+import { createNodeKey } from '../../../src/identity/index.ts'
+import { MachineError } from '../../../src/machines/index.ts'
+import { readLauncherState, readMachine } from '../../../src/machines/machine-folder.ts'
+import { realSys, type Sys } from '../../../src/sys/index.ts'
+import { type FuzzTarget, promise, RefusedByFindings, textOf } from '../target.ts'
+import { digest } from './core.ts'
+import { assignment, assignmentEnvelope } from './proof.ts'
+
+/** A world in which every file has this content, and every server gives this answer. */
+function worldOf(content: Uint8Array, status = 200): Sys {
+  const readFile = async (_: unknown, encoding?: unknown) =>
+    encoding === undefined ? content : textOf(content)
+  const lstat = async () => ({ isDirectory: () => true })
+  const readdir = async () => ['2-abababababab+3.efi', '1-abababababab.efi', textOf(content).slice(0, 100)]
+  const body = (async function* () {
+    yield content
+  })()
+  const written = { writeDurably: async () => undefined, mkdir: async () => undefined }
+  const files = { readFile, lstat, readdir, ...written } as unknown as Partial<Sys['disk']>
+  let now = 0
+  const clock = {
+    now: () => 1_700_000_000_000,
+    monotonicMs: () => (now += 10_000),
+    sleep: async () => undefined,
+  }
+  const disk = { ...realSys.disk, ...files }
+  const random = { bytes: (count: number) => new Uint8Array(count) }
+  return {
+    ...realSys,
+    disk,
+    clock,
+    random,
+    net: { ...realSys.net, request: async () => ({ status, headers: {}, body }) },
+  }
+}
+
+const paths = {
+  ...{ image: '/image', localHooks: '/hooks', state: '/state', runtime: '/run', disk: '/disk' },
+  credentials: '/credentials',
+}
+const order = { epoch: 1, number: 7 }
+const { privateKey, publicKey } = createNodeKey()
+const identity = { node: 'edge-1', server: 'http://127.0.0.1:7443', privateKey, publicKey, enrolled: true }
+
+const state = {
+  ...{ revision: 3, order, seenAt: 1_700_000_000_000 },
+  work: { assignment, begun: true, tried: { slot: 'b', install: 2 } },
+  outcome: { order, release: digest, is: 'failed', reason: { code: 'x', message: 'y' } },
+}
+const facts = { node: 'edge-1', slot: 'a', release: digest, root: digest, measuredBy: 'launcher', install: 1 }
+const checks = [
+  { name: 'web', http: 'http://localhost/', within: '30s' },
+  { name: 'run', exec: ['/bin/true'] },
+]
+const machine = {
+  ...{
+    name: 'edge-1',
+    repository: 'gateway',
+    uuid: '7e57f00d-0000-4000-8000-000000000001',
+    bridge: 'ashlar0',
+  },
+  ...{ address: '10.97.0.2', gateway: '10.97.0.1', watchdogSeconds: 900 },
+}
+const launcher = {
+  ...{ phase: 'running', pid: 7, startTime: '123', boots: 2, lastOutageSeconds: 1.5 },
+  running: { slot: 'a', release: digest, install: 1, complete: true },
+  lastCheck: { seconds: 1, before: 'boot' },
+}
+
+/** A reader whose answer to what it cannot read is a value, not an error. */
+function fileTarget(name: string, seed: unknown, read: (sys: Sys) => Promise<unknown>): FuzzTarget {
+  return {
+    ...{ name, form: 'json', seeds: [JSON.stringify(seed)], words: ['a', 'b', digest] },
+    refuses: [AgentError, MachineError, RefusedByFindings],
+    async read(bytes) {
+      const value = await read(worldOf(bytes))
+      if (value === undefined) throw new RefusedByFindings()
+    },
+  }
+}
+
+export const nodeTargets: readonly FuzzTarget[] = [
+  fileTarget('agent-state', state, async (sys) => {
+    const memory = new NodeMemory(sys, paths)
+    const { revision } = await memory.read()
+    promise(Number.isSafeInteger(await memory.floor()), 'a floor that is no number')
+    return revision === 0 ? undefined : revision
+  }),
+  fileTarget('boot-facts', facts, (sys) => readBootFacts(sys, paths)),
+  fileTarget('health-checks', checks, (sys) => readChecks(sys, paths)),
+  fileTarget('assignment-answer', { order, envelope: assignmentEnvelope }, (sys) =>
+    openServerLink(sys, identity).assignment(order, 1),
+  ),
+  fileTarget(
+    'launcher-answer',
+    { question: '00'.repeat(8), is: 'refused', reason: { code: 'a', message: 'b' } },
+    (sys) => new FolderSlots(sys, paths.disk).prepare(2),
+  ),
+  fileTarget('machine', machine, (sys) => readMachine(sys, '/machines', 'edge-1')),
+  fileTarget('launcher-state', launcher, (sys) => readLauncherState(sys, '/launcher.json')),
+  {
+    name: 'boot-entries',
+    form: 'json',
+    seeds: [
+      JSON.stringify({ slot: 'a', release: digest, code: 'x', message: 'y', lastLines: ['z'], exitCode: 1 }),
+    ],
+    refuses: [RefusedByFindings],
+    async read(bytes) {
+      const { entries, held } = await readDiskFolder(worldOf(bytes).disk, '/disk')
+      slotsOf({ entries, held })
+      if (entries.length === 0) throw new RefusedByFindings()
+      for (const { why } of entries)
+        promise(
+          why === undefined || (typeof why.code === 'string' && typeof why.message === 'string'),
+          'no reason',
+        )
+    },
+  },
+  {
+    name: 'entry-name',
+    form: 'text',
+    seeds: ['12-abababababab+3-1.efi', '1-abababababab.efi', '2-abababababab+0-3.efi'],
+    words: ['+', '-', '.efi', '0', '00'],
+    refuses: [RefusedByFindings],
+    read(bytes) {
+      const entry = parseEntryName(textOf(bytes))
+      if (entry === undefined) throw new RefusedByFindings()
+      promise(printEntryName(entry) === textOf(bytes), 'accepts a name that it would not write')
+      promise(!diskPath.entry(printEntryName(entry)).includes('..'), 'a name that leads away')
+    },
+  },
+]
