@@ -1,8 +1,9 @@
 import { dirname, join, resolve } from 'node:path'
 import { type Adoption, adopt, parseTarget } from '../adopt/index.ts'
-import { definitionJsonSchema, type Finding } from '../core/index.ts'
+import type { Finding } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context } from './context.ts'
+import { besideDefinition } from './init-files.ts'
 
 interface Options {
   readonly output?: string
@@ -65,13 +66,21 @@ async function requireEmpty({ sys }: Context, folder: string): Promise<void> {
     })
 }
 
-async function write({ sys }: Context, folder: string, { files }: Adoption): Promise<void> {
-  const own = {
-    'ashlar.schema.json': `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`,
-    '.gitignore': '# Private keys never go into git.\n*.key\n',
+/** The folder was empty before; where it cannot be filled it is so again. */
+async function write(context: Context, folder: string, adoption: Adoption): Promise<void> {
+  const { disk } = context.sys
+  await disk.mkdir(folder, { recursive: true })
+  try {
+    await fill(context, folder, adoption)
+  } catch (error) {
+    for (const name of await disk.readdir(folder)) await disk.rm(join(folder, name), { recursive: true })
+    throw error
   }
-  await sys.disk.mkdir(folder, { recursive: true })
-  for (const [path, text] of Object.entries(own)) await sys.disk.writeFile(join(folder, path), text)
+}
+
+async function fill({ sys }: Context, folder: string, { files }: Adoption): Promise<void> {
+  for (const [path, text] of Object.entries(besideDefinition()))
+    await sys.disk.writeFile(join(folder, path), text)
   for (const file of files) {
     const path = join(folder, file.path)
     await sys.disk.mkdir(dirname(path), { recursive: true })
@@ -92,10 +101,14 @@ function textOf(folder: string, { summary, findings }: Adoption, next: readonly 
   ].join('\n')
 }
 
+/** Of one line; ADOPTED.md has it all. */
+const shownMax = 100
+
 /** `secret  4  /etc/shadow, /etc/app/token, …` */
 function groupLine(code: string, findings: readonly Finding[]): string {
   const rows = findings.filter((finding) => finding.code === code)
   const shown = rows.slice(0, 3).map(({ where, message }) => where ?? message)
-  const text = `${shown.join('; ')}${rows.length > 3 ? '; …' : ''}`
+  const all = `${shown.join('; ')}${rows.length > 3 ? '; …' : ''}`
+  const text = all.length > shownMax ? `${all.slice(0, shownMax)}…` : all
   return `${code.padEnd(22)} ${String(rows.length).padStart(4)}  ${text}`
 }

@@ -12,10 +12,17 @@ const known: Readonly<Record<string, { readonly service: string; readonly health
 /** The files of a new definition, by their paths in its folder. */
 export function filesOf(answers: Answers): Readonly<Record<string, string>> {
   return {
-    'ashlar.schema.json': `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`,
-    '.gitignore': '# Private keys never go into git.\n*.key\n',
+    ...besideDefinition(),
     'ashlar.yaml': `${head(answers)}${answers.form === 'system' ? systemSpec(answers) : containerSpec(answers)}`,
     ...rootfs(answers),
+  }
+}
+
+/** What lies beside every definition. */
+export function besideDefinition(): Readonly<Record<string, string>> {
+  return {
+    'ashlar.schema.json': `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`,
+    '.gitignore': '# Private keys never go into git.\n*.key\n',
   }
 }
 
