@@ -78,12 +78,21 @@ step 'read accounts and units'
 awk -F: 'BEGIN { OFS = ":" } NF >= 7 { $2 = "x"; print "passwd\t" $0 }' etc/passwd
 awk -F: 'BEGIN { OFS = ":" } NF >= 4 { $2 = "x"; print "group\t" $0 }' etc/group
 cat usr/share/base-passwd/passwd.master usr/share/base-passwd/group.master 2> /dev/null | cut -d: -f1 | sort -u | tag base-account
-names=$(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$')
-# A script that only speaks of such a word makes no account.
+names=$(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$' | tr '\n' ' ')
+# A script makes an account where it names it to adduser and the like, or keeps its name in a variable.
 scripts=$(grep -lE 'adduser|useradd|addgroup|groupadd|sysusers' $info/*.postinst $info/*.preinst $info/*.config 2> /dev/null)
-[ -z "$scripts" ] || grep -HowF -e "$names" $scripts | sort -u | sed 's|^.*/\([^/:]*\)\(:[^/:]*\)\{0,1\}\.[a-z]*:\(.*\)$|\3	\1|' | tag maker
-awk -v names="$names" 'BEGIN { split(names, list, "\n"); for (i in list) known[list[i]] }
-  $1 ~ /^[ugm]/ && ($2 in known) { print "maker\t" $2 "\t/" FILENAME }' usr/lib/sysusers.d/*.conf 2> /dev/null
+[ -z "$scripts" ] || awk -v names="$names" 'BEGIN { count = split(names, list, " "); for (i = 1; i <= count; i++) known[list[i]] }
+  { line = line $0; if (sub(/\\$/, " ", line)) next }
+  line !~ /^[ \t]*#/ && (line ~ /adduser|useradd|addgroup|groupadd|getent|chown|chgrp|statoverride/ || line ~ /^[ \t]*((export|local|readonly) )?[A-Za-z_]+=/) {
+    name = FILENAME; sub(/.*\//, "", name); sub(/\.[a-z]*$/, "", name); sub(/:.*/, "", name)
+    count = split(line, words, /[^A-Za-z0-9_.-]+/)
+    for (i = 1; i <= count; i++) if ((words[i] in known) && !said[name, words[i]]++) print "maker\t" words[i] "\t" name
+  }
+  { line = "" }' $scripts
+for file in usr/lib/sysusers.d/*.conf; do
+  [ ! -r "$file" ] || awk -v names="$names" 'BEGIN { count = split(names, list, " "); for (i = 1; i <= count; i++) known[list[i]] }
+    $1 ~ /^[ugm]/ && ($2 in known) { print "maker\t" $2 "\t/" FILENAME }' "$file"
+done
 for name in $(find etc/systemd/system-preset usr/lib/systemd/system-preset -name '*.preset' -printf '%f\n' 2> /dev/null | sort -u); do
   for file in "etc/systemd/system-preset/$name" "usr/lib/systemd/system-preset/$name"; do
     [ ! -r "$file" ] || { grep -E '^(enable|disable) ' "$file" | tag preset; break; }
