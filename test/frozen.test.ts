@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { NodeMemory } from '../src/agent/index.ts'
+import { NodeMemory, openServerLink } from '../src/agent/index.ts'
 import { readBootFacts } from '../src/agent/node-files.ts'
 import {
   apiVersionField,
@@ -153,6 +153,28 @@ describe('answers of a server of before', () => {
   })
 })
 
+test('an agent of before takes an order from a newer server, and is told apart from one that is too old', async () => {
+  const exchange = exchanges.find(({ path }) => path.startsWith('/v1/agent/assignment'))
+  const identity = { node: 'node-1', server: 'http://server', enrolled: true, ...createNodeKey() }
+  const answering = (status: number, answer: object) => {
+    async function* body() {
+      yield Buffer.from(JSON.stringify(answer))
+    }
+    const request = async () => ({ status, headers: {}, body: body() })
+    return openServerLink({ ...realSys, net: { ...realSys.net, request } }, identity)
+  }
+  const order = { epoch: 0, number: 0 }
+  expect(await answering(200, newer(exchange?.answer ?? {})).assignment(order, 0)).toEqual(exchange?.answer)
+  const refusal = {
+    error: newer({ code: 'client-too-old', message: 'the server no longer understands', hint: 'build anew' }),
+  }
+  await expect(answering(400, newer(refusal)).assignment(order, 0)).rejects.toMatchObject({
+    code: 'server-refused',
+    message: expect.stringContaining('client-too-old'),
+    hint: 'build anew',
+  })
+})
+
 describe('requests of a client of before', () => {
   let server: TestServer
   const nodeKey = createNodeKey()
@@ -277,7 +299,7 @@ describe('a release of before', () => {
       'assignment-malformed',
     ],
     ['a trust root', () => parseTrustRoot(JSON.stringify(newer(trust))), 'trust-root-malformed'],
-    ['a lock', () => parseLock(JSON.stringify(newer(json('release/ashlar.lock')))), 'lock-malformed'],
+    ['a lock', () => parseLock(JSON.stringify(newer(json('release/ashlar.lock')))), 'lock-version'],
   ])(
     '%s with a field that this Ashlar does not know is refused: it may change what is meant',
     (_, read, code) => {

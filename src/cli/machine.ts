@@ -75,7 +75,11 @@ function addStart({ command, act }: Registrar, machine: Command): void {
   ).action(
     act(async (context, [name]) => {
       requireRoot(context)
-      const state = await startMachine({ ...at(context, name), node: process.execPath })
+      const state = await startMachine({
+        ...at(context, name),
+        node: process.execPath,
+        signal: context.signal,
+      })
       return { json: state, text: `${name} boots from slot ${state.running?.slot ?? '?'}` }
     }),
   )

@@ -21,6 +21,7 @@ export function addPush({ command, act }: Registrar): void {
       await copyRelease(repository, session.repository(repository.name), digest, {
         referrers: true,
         progress: context.progress,
+        signal: context.signal,
         ...(tag !== undefined && { tag }),
       })
       const reference = printReference({

@@ -42,7 +42,9 @@ const launcherFile = join(
  * Starts a machine and returns when its system runs (its boot need not be complete). The launcher outlives the caller.
  * `node` is the Node binary that runs it. @throws MachineError `machine-running`, `machine-failed`, `machine-unknown`
  */
-export async function startMachine(at: MachineAt & { readonly node: string }): Promise<LauncherState> {
+export async function startMachine(
+  at: MachineAt & { readonly node: string; readonly signal?: AbortSignal },
+): Promise<LauncherState> {
   const { sys, folder, name } = at
   const paths = machinePaths(folder, name)
   await removeLeftovers(sys, folder)
@@ -77,11 +79,14 @@ export async function startMachine(at: MachineAt & { readonly node: string }): P
     ended = exitCode
   })
   const state = await waitFor(sys, startMs, async () => {
+    // Whoever is not waited for any more is not left half started: the kernel takes all of it away.
+    if (at.signal?.aborted) launcher.kill('SIGKILL')
     const said = await readLauncherState(sys, paths.state)
     return ended !== undefined || said?.phase === 'running' || said?.phase === 'failed'
       ? (said ?? 'ended')
       : undefined
   })
+  at.signal?.throwIfAborted()
   if (typeof state === 'object' && state.phase === 'running') return state
   if (ended === heldExitCode) throw alreadyRunning(name)
   throw new MachineError('machine-failed', `machine ${name} did not start${whyOf(state)}`, {

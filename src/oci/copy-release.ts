@@ -10,6 +10,8 @@ export interface CopyOptions {
   /** Whether signatures and other evidence go with it. */
   readonly referrers: boolean
   readonly progress: Progress
+  /** Aborts: the copy stops, and what has arrived stays for the next one. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -32,10 +34,16 @@ export async function copyRelease(
   const total = blobs.reduce((sum, blob) => sum + blob.size, 0)
   let done = 0
   const advance = (bytes: number) => {
+    options.signal?.throwIfAborted()
     done += bytes
     options.progress({ step, done, total, unit: 'bytes' })
   }
-  for (const blob of blobs) await copyBlob(from, to, blob, advance)
+  for (const blob of blobs)
+    await copyBlob(from, to, blob, advance).catch((error: unknown) => {
+      // Who is told to stop in the middle of a request finds that request broken.
+      options.signal?.throwIfAborted()
+      throw error
+    })
   for (const { bytes } of family)
     if (bytes.digest !== digest) await to.putManifest(bytes.bytes, bytes.mediaType)
   const release = family.find(({ bytes }) => bytes.digest === digest)

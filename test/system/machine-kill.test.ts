@@ -155,6 +155,19 @@ test('machine create, interrupted: says so, and leaves nothing', async () => {
   expect(readdirSync(folder)).toEqual([])
 })
 
+test('machine start, interrupted: says so, and nothing of it runs', async () => {
+  await well(...create('kill-1'))
+  const { child, ended } = begin('machine', 'start', 'kill-1')
+  const state = () => readdirSync(join(folder, 'kill-1')).includes('launcher.log')
+  await vi.waitUntil(state, { timeout: 20_000, interval: 1 })
+  child.kill('SIGINT')
+  const { code, text } = await ended
+  expect([code, text]).toEqual([130, expect.stringContaining('interrupted')])
+  await vi.waitFor(() => expect(processes().filter((line) => line.includes(folder))).toEqual([]), 10_000)
+  await well('machine', 'rm', 'kill-1', '--yes')
+  await vi.waitFor(() => expect(traces()).toEqual([]), 10_000)
+})
+
 test('machine start, killed at any moment: the machine runs or does not, and can be removed without a trace', async () => {
   await well(...create('kill-1'))
   const takesMs = await timeOf('machine', 'start', 'kill-1')
