@@ -1,14 +1,7 @@
-import {
-  counterOf,
-  type Definition,
-  type Digest,
-  floorOf,
-  type Progress,
-  type ReleaseDocument,
-} from '../core/index.ts'
+import { counterOf, type Digest, floorOf, type Progress, type ReleaseDocument } from '../core/index.ts'
 import { assembleRelease, type ContentStore } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { openCache } from './cache.ts'
+import { type Cache, openCache } from './cache.ts'
 import { requireClock } from './clock.ts'
 import { type DefinitionFile, readDefinition } from './definition-file.ts'
 import { definitionLayer } from './definition-tree.ts'
@@ -17,8 +10,7 @@ import { BuildError } from './errors.ts'
 import { putImage } from './image.ts'
 import { initrdOf } from './initrd.ts'
 import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
-import { agentLayers, packagesLayers } from './kept-layers.ts'
-import type { Layer } from './layer.ts'
+import { agentLayers, type KeptLayer, packagesLayers } from './kept-layers.ts'
 import { together } from './pool.ts'
 import type { TreeContext } from './trees.ts'
 
@@ -43,48 +35,58 @@ export interface BuiltRelease {
 
 /** Builds the release that definition and lock describe, from nothing that is not in the lock. Equal inputs give equal digests. */
 export async function buildRelease(options: BuildOptions): Promise<BuiltRelease> {
-  const { sys, folder, store, progress } = options
-  const definitionFile = await readDefinition(sys, folder)
-  const lockFile = await readLock(sys, folder, definitionFile)
-  await requireRoot(sys)
-  requireClock(sys, lockFile.lock.epochSeconds)
-  await requireInputs(store.blobs, inputsOf(lockFile.lock))
-  const cache = await openCache(sys, options.cacheFolder, options.useCache)
+  const inputs = await readInputs(options)
+  const cache = await openCache(options.sys, options.cacheFolder, options.useCache)
   try {
-    const context: TreeContext = { sys, blobs: store.blobs, cache, lock: lockFile.lock, progress }
-    const built = await buildParts(context, definitionFile.definition, folder)
-    return await putRelease(store, definitionFile, lockFile, built)
+    return await putRelease(options.store, inputs, await buildParts(options, inputs, cache))
   } finally {
     await cache.close()
   }
 }
 
-interface BuiltParts {
+/** What a build reads before it begins. */
+export interface BuildInputs {
+  readonly definitionFile: DefinitionFile
+  readonly lockFile: LockFile
+}
+
+/** Reads definition and lock, and fails here if the build could not come to its end. */
+export async function readInputs({ sys, folder, store }: BuildOptions): Promise<BuildInputs> {
+  const definitionFile = await readDefinition(sys, folder)
+  const lockFile = await readLock(sys, folder, definitionFile)
+  await requireRoot(sys)
+  requireClock(sys, lockFile.lock.epochSeconds)
+  await requireInputs(store.blobs, inputsOf(lockFile.lock))
+  return { definitionFile, lockFile }
+}
+
+export interface BuiltParts {
   /** Lowest first. */
-  readonly layers: readonly Layer[]
+  readonly layers: readonly KeptLayer[]
   readonly disk?: BuiltDisk
 }
 
-async function buildParts(context: TreeContext, definition: Definition, folder: string): Promise<BuiltParts> {
+export async function buildParts(
+  { sys, folder, store, progress }: BuildOptions,
+  { definitionFile: { definition }, lockFile: { lock } }: BuildInputs,
+  cache: Cache,
+): Promise<BuiltParts> {
+  const context: TreeContext = { sys, blobs: store.blobs, cache, lock, progress }
   const { form, kernel } = definition.spec
   if (form === 'container') {
     const packages = await packagesLayers(context)
     const own = await definitionLayer(context, packages, { definition, folder, lower: packages.layers })
-    return { layers: [...packages.layers, own].map(({ layer }) => layer) }
+    return { layers: [...packages.layers, own] }
   }
   const [packages, initrd] = await together([packagesLayers(context), initrdOf(context)])
   const lower = [...packages.layers, ...(await agentLayers(context, packages))]
   const layers = [...lower, await definitionLayer(context, packages, { definition, folder, lower })]
-  return {
-    layers: layers.map(({ layer }) => layer),
-    disk: await diskFormOf(context, layers, initrd, kernel.arguments),
-  }
+  return { layers, disk: await diskFormOf(context, layers, initrd, kernel.arguments) }
 }
 
-async function putRelease(
+export async function putRelease(
   store: ContentStore,
-  { definition, digest }: DefinitionFile,
-  { lock, digest: lockDigest }: LockFile,
+  { definitionFile: { definition, digest }, lockFile: { lock, digest: lockDigest } }: BuildInputs,
   { layers, disk }: BuiltParts,
 ): Promise<BuiltRelease> {
   const { metadata, spec } = definition
@@ -108,7 +110,17 @@ async function putRelease(
   const tag = tagOf(metadata.version)
   const release = await assembleRelease(repository, {
     document,
-    images: [{ architecture, manifest: await putImage(repository, definition, layers, lock.epochSeconds) }],
+    images: [
+      {
+        architecture,
+        manifest: await putImage(
+          repository,
+          definition,
+          layers.map(({ layer }) => layer),
+          lock.epochSeconds,
+        ),
+      },
+    ],
     disks:
       disk === undefined ? [] : [{ architecture, root: disk.root, verity: disk.verity, boot: disk.boot }],
     tag,

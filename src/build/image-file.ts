@@ -91,17 +91,27 @@ export function treeOf(sys: Sys, layers: readonly ImageLayer[]): ImageTree {
         from -= contents.sizeBytes
         continue
       }
-      const bytes = Buffer.alloc(sizeBytes)
-      const file = await sys.disk.open(contents.file, 'r')
-      try {
-        await readWhole(file, bytes, contents.from + from, contents.file)
-        return bytes
-      } finally {
-        await file.close()
-      }
+      return await readRange(sys, contents, from, sizeBytes)
     }
     throw new RangeError(`no layer has block ${block}`)
   })
+}
+
+/** So many bytes of contents, from that one on. */
+export async function readRange(
+  sys: Sys,
+  contents: Contents,
+  from: number,
+  sizeBytes: number,
+): Promise<Buffer> {
+  const bytes = Buffer.alloc(sizeBytes)
+  const file = await sys.disk.open(contents.file, 'r')
+  try {
+    await readWhole(file, bytes, contents.from + from, contents.file)
+    return bytes
+  } finally {
+    await file.close()
+  }
 }
 
 type OpenFile = Awaited<ReturnType<Sys['disk']['open']>>

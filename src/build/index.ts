@@ -1,6 +1,7 @@
 // From a definition to a lock, and from a lock to a release: root tree, layers, disk form, bit for bit.
 export { type BuildOptions, type BuiltRelease, buildRelease } from './build-release.ts'
 export { type CacheRow, listCache, removeEntries, unusedEntries } from './cache.ts'
+export { type CheckedRelease, checkRelease } from './check-release.ts'
 export { lockName, readDefinition } from './definition-file.ts'
 export { BuildError, type BuildErrorCode } from './errors.ts'
 export { fetchLocked } from './fetch-locked.ts'

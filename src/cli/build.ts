@@ -1,5 +1,11 @@
 import { join, resolve } from 'node:path'
-import { type BuiltRelease, buildRelease, lockName } from '../build/index.ts'
+import {
+  type BuiltRelease,
+  buildRelease,
+  type CheckedRelease,
+  checkRelease,
+  lockName,
+} from '../build/index.ts'
 import { parseLock, printReference } from '../core/index.ts'
 import { describeCommit, provenanceStatement } from '../evidence/index.ts'
 import { openContentStore } from '../oci/index.ts'
@@ -17,18 +23,24 @@ export function addBuild({ command, act }: Registrar): void {
     summary: 'build the release that ashlar.yaml and ashlar.lock describe, from nothing else',
     about:
       'Takes the locked packages out of the local store, installs them in a closed chamber without a network, and makes layers and, for a system, the bootable disk form. The same definition and lock give the same digest everywhere. What did not change comes from the cache. The result is in the local store, under NAME:VERSION.',
-    examples: ['build examples/gateway'],
+    examples: ['build examples/gateway', 'build --check examples/gateway'],
+    exits: { 1: 'with --check: the two builds differ' },
     see: ['lock', 'inspect', 'sign'],
   })
     .option('--no-cache', 'make everything anew from the locked inputs')
+    .option(
+      '--check',
+      'build once more from nothing, with another time zone, locale, umask, file order and clock, and name what differs',
+    )
     .action(
-      act<{ cache: boolean }>(async (context, [given = '.'], { cache }) => {
+      act<{ cache: boolean; check?: true }>(async (context, [given = '.'], { cache, check }) => {
         const { folders, progress } = context
         const sys = stoppable(context.sys, context.signal)
         const folder = resolve(given)
         const store = await openContentStore(sys, folders.store)
         const startedMs = sys.clock.monotonicMs()
-        const built = await buildRelease({
+        const build = check === true ? checkRelease : buildRelease
+        const built: BuiltRelease & Partial<CheckedRelease> = await build({
           sys,
           folder,
           store,
@@ -40,18 +52,33 @@ export function addBuild({ command, act }: Registrar): void {
         const commit = await recordProvenance(context, folder, built)
         const reference = printReference({ repository: built.repository, digest: built.digest })
         const tagged = printReference({ repository: built.repository, tag: built.tag })
+        const { differences } = built
         return {
           json: {
             digest: built.digest,
             reference,
             tag: tagged,
             seconds,
+            ...(differences !== undefined && { reproducible: differences.length === 0, differences }),
             ...(commit !== undefined && { commit }),
           },
-          text: `${tagged} is ${built.digest}\n  built in ${seconds} s${commit === undefined ? '' : ` from commit ${commit.commit}${commit.dirty ? ' with uncommitted changes' : ''}`}`,
+          text: [
+            `${tagged} is ${built.digest}`,
+            `  built in ${seconds} s${commit === undefined ? '' : ` from commit ${commit.commit}${commit.dirty ? ' with uncommitted changes' : ''}`}`,
+            ...(differences === undefined ? [] : sayDifferences(differences)),
+          ].join('\n'),
+          exitCode: differences === undefined || differences.length === 0 ? 0 : 1,
         }
       }),
     )
+}
+
+function sayDifferences(differences: CheckedRelease['differences']): readonly string[] {
+  if (differences.length === 0) return ['  a second build under other conditions is equal bit for bit']
+  const said = differences.map(
+    ({ path, what, reason }) => `  - ${path}: ${what}${reason === undefined ? '' : ` (${reason})`}`,
+  )
+  return [`  a second build differs in ${said.length} ${said.length === 1 ? 'place' : 'places'}:`, ...said]
 }
 
 /** The commit is no part of the release (the same content is the same digest); it waits here to be signed beside it. */

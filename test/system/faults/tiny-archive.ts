@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { type DebianArchive, debianArchive } from '../../../src/testing/index.ts'
+import { type ArchivePackages, type DebianArchive, debianArchive } from '../../../src/testing/index.ts'
 
 /** What dpkg, the scripts of a build and their first process want to find in an image. */
 const programs = [
@@ -28,7 +28,7 @@ const systemPrograms = ['ldconfig', 'start-stop-daemon', 'chroot']
  * An archive with an image of 10 MB that is built in a second: its one essential package holds copies of this host's
  * own programs and their libraries. The real programs do the real work; only what they are packed in is made up.
  */
-export async function tinyArchive(folder: string): Promise<DebianArchive> {
+export async function tinyArchive(folder: string, more: ArchivePackages = {}): Promise<DebianArchive> {
   const tree = join(folder, 'trees/base-files')
   const paths = [...programs.map((name) => pathOf(name)), ...systemPrograms.map((name) => pathOf(name))]
   for (const path of new Set([...paths, ...paths.flatMap(librariesOf)])) copyInto(tree, path)
@@ -55,6 +55,7 @@ export async function tinyArchive(folder: string): Promise<DebianArchive> {
     'usr-is-merged': {},
     hello: { Depends: 'libhello' },
     libhello: {},
+    ...more,
   })
 }
 

@@ -1,0 +1,96 @@
+import { dirname, join } from 'node:path'
+import type { Definition } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
+import {
+  type BuildOptions,
+  type BuiltParts,
+  type BuiltRelease,
+  buildParts,
+  putRelease,
+  readInputs,
+} from './build-release.ts'
+import { openCache } from './cache.ts'
+import { definitionName, lockName } from './definition-file.ts'
+import { type Difference, differencesOf } from './layer-difference.ts'
+import { together } from './pool.ts'
+
+export interface CheckedRelease extends BuiltRelease {
+  /** What the two builds made differently; none where they are equal bit for bit. */
+  readonly differences: readonly Difference[]
+}
+
+/**
+ * Builds a release, then once more from nothing but the lock and under other conditions, and compares: each path of each
+ * layer, the root image, the boot file. The release is the first build's.
+ */
+export async function checkRelease(options: BuildOptions): Promise<CheckedRelease> {
+  const inputs = await readInputs(options)
+  const { sys, cacheFolder, useCache } = options
+  const cache = await openCache(sys, cacheFolder, useCache)
+  try {
+    const first = await buildParts(options, inputs, cache)
+    const scratch = await cache.scratch('check')
+    const folder = join(scratch, 'definition')
+    await copyBackwards(sys, options.folder, folder, inputs.definitionFile.definition)
+    const elsewhere = { ...options, folder, sys: otherConditions(sys) }
+    const second = await buildParts(elsewhere, inputs, await openCache(sys, join(scratch, 'cache'), false))
+    const release = await putRelease(options.store, inputs, first)
+    return { ...release, differences: await compare(sys, first, second) }
+  } finally {
+    await cache.close()
+  }
+}
+
+const otherPlace = { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8', LANGUAGE: 'tr' }
+const daysAhead = 400
+
+/**
+ * The same world, in another place: each program of the build has another time zone, locale and umask and runs on one
+ * processor only, and the build's own clock is more than a year ahead.
+ */
+function otherConditions(sys: Sys): Sys {
+  const place = Object.entries(otherPlace).map(([name, value]) => `${name}=${value}`)
+  const prefix = [...place, 'sh', '-c', 'umask 077; exec taskset --cpu-list 0 "$@"', 'sh']
+  return {
+    ...sys,
+    clock: { ...sys.clock, now: () => sys.clock.now() + daysAhead * 86_400_000 },
+    exec: {
+      ...sys.exec,
+      run: (program, args, more) => sys.exec.run('env', [...prefix, program, ...args], more),
+    },
+  }
+}
+
+/** The definition in another folder, its files made in the opposite order. */
+async function copyBackwards(sys: Sys, from: string, to: string, { spec }: Definition): Promise<void> {
+  const keys = [...(spec.trust?.release.keys ?? []), ...(spec.trust?.director.keys ?? [])]
+  const paths = [definitionName, lockName, ...keys, ...spec.files.map((layer) => layer.from)]
+  const copy = async (path: string): Promise<void> => {
+    const [source, target] = [join(from, path), join(to, path)]
+    const stat = await sys.disk.lstat(source)
+    await sys.disk.mkdir(stat.isDirectory() ? target : dirname(target), { recursive: true })
+    if (stat.isDirectory())
+      for (const name of (await sys.disk.readdir(source)).toSorted().toReversed())
+        await copy(join(path, name))
+    else if (stat.isSymbolicLink()) {
+      await sys.disk.rm(target, { force: true })
+      await sys.disk.symlink(await sys.disk.readlink(source), target)
+    } else await sys.disk.copyFile(source, target)
+  }
+  for (const path of new Set(paths)) await copy(path)
+}
+
+async function compare(sys: Sys, first: BuiltParts, second: BuiltParts): Promise<readonly Difference[]> {
+  const layers = first.layers.map(async (layer, index) => {
+    const other = second.layers[index]
+    if (other === undefined) return [{ path: '/', what: `only the first build has layer ${index + 1}` }]
+    if (layer.layer.diffId === other.layer.diffId) return []
+    const found = await differencesOf(sys, layer, other)
+    return found.length > 0 ? found : [{ path: '/', what: `the order of names in layer ${index + 1}` }]
+  })
+  const found = (await together(layers)).flat()
+  const [disk, otherDisk] = [first.disk?.form, second.disk?.form]
+  // The boot file names the root image: where that differs, it does, too.
+  if (found.length > 0 || disk?.boot.digest === otherDisk?.boot.digest) return found
+  return [{ path: 'boot.efi', what: 'content', reason: 'the initrd, or the tools that made it' }]
+}
