@@ -2,7 +2,6 @@
 export interface Facts {
   /** Whether the system runs: sockets and the kernel's command line can be seen. */
   readonly live: boolean
-  readonly userId: number
   /** `/etc/os-release` */
   readonly release: Readonly<Record<string, string>>
   readonly debianVersion: string
@@ -46,7 +45,8 @@ export interface Facts {
   readonly mounts: readonly { readonly at: string; readonly type: string }[]
   readonly kernelArguments: readonly string[]
   readonly foreign: readonly { readonly by: string; readonly name: string }[]
-  readonly sockets: readonly Socket[]
+  /** Undefined where no program there tells of them. */
+  readonly sockets: readonly Socket[] | undefined
 }
 
 export interface Package {

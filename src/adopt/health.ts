@@ -11,43 +11,55 @@ const webPrograms = new Set(['nginx', 'apache2', 'lighttpd', 'caddy', 'haproxy',
 const webPorts = new Set([80, 8000, 8080])
 const within = '30s'
 
-/** Checks of what listens there and comes along. `unitsOf` says whether the image has a unit. */
-export function planHealth(facts: Facts, has: (unit: string) => boolean): HealthPlan {
-  if (!facts.live)
+const hint = 'add spec.health in ashlar.yaml: a release without checks is confirmed as soon as it has booted'
+
+/** Checks of what listens there and comes along. `has` says whether the image has a unit. */
+export function planHealth({ live, sockets }: Facts, has: (unit: string) => boolean): HealthPlan {
+  if (!live || sockets === undefined) {
+    const why = live
+      ? 'there is no ss, which tells what listens'
+      : 'a system that does not run shows nothing that listens'
     return {
       health: [],
-      findings: [
-        {
-          code: 'health-unknown',
-          message: 'a system that does not run shows no listening service, so no health check is suggested',
-          hint: 'add spec.health in ashlar.yaml: a release without checks is confirmed as soon as it has booted',
-        },
-      ],
+      findings: [{ code: 'health-unknown', message: `${why}: no health check is suggested`, hint }],
     }
-  const findings: Finding[] = []
+  }
   const checks = new Map<string, HealthCheck>()
-  const hidden = facts.sockets.filter(({ unit, process }) => unit === '' && process === '').length
-  for (const socket of facts.sockets) {
-    const { unit, port, address, process } = socket
-    if (unit === '' || !has(unit)) continue
-    const check = checkOf(socket)
-    if (check === undefined) continue
+  const findings: Finding[] = []
+  for (const socket of sockets) {
+    const check = has(socket.unit) ? checkOf(socket) : undefined
+    if (check === undefined || checks.has(check.name)) continue
     checks.set(check.name, check)
     findings.push({
       code: 'health-suggested',
-      message: `${check.name}: ${process} of ${unit} listens on ${address}:${port}`,
+      message: `${check.name}: ${socket.process} of ${socket.unit} listens on ${socket.address}:${socket.port}`,
       where: 'spec.health',
       hint: 'does it show that the system does its work? change it in ashlar.yaml',
     })
   }
-  if (hidden > 0)
-    findings.push({
-      code: 'health-unknown',
-      message: `${hidden} listening sockets belong to processes that this user may not see`,
-      hint: 'run it with sudo, or as a user who may use sudo without a password',
-    })
   const health = [...checks.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  return { health, findings: unique(findings) }
+  return { health, findings: [...findings, ...unseenFindings(sockets, health)] }
+}
+
+function unseenFindings(sockets: readonly Socket[], health: readonly HealthCheck[]): readonly Finding[] {
+  const hidden = sockets.filter(({ unit, process }) => unit === '' && process === '').length
+  if (hidden > 0)
+    return [
+      {
+        code: 'health-unknown',
+        message: `${hidden} listening sockets belong to processes that this user may not see`,
+        hint: 'run it with sudo, or as a user who may use sudo without a password',
+      },
+    ]
+  return health.length > 0
+    ? []
+    : [
+        {
+          code: 'health-unknown',
+          message: 'nothing that comes along listens: no health check is suggested',
+          hint,
+        },
+      ]
 }
 
 /** Only what can be reached from the node itself, under an address that every node has. */
@@ -65,8 +77,4 @@ function checkOf({ address, port, process, unit }: Socket): HealthCheck | undefi
   if (webPrograms.has(process) && webPorts.has(port))
     return { name, http: `http://localhost${port === 80 ? '' : `:${port}`}/`, within }
   return { name, tcp: `localhost:${port}`, within }
-}
-
-function unique(findings: readonly Finding[]): readonly Finding[] {
-  return [...new Map(findings.map((finding) => [finding.message.split(':')[0], finding])).values()]
 }

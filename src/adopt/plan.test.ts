@@ -6,7 +6,6 @@ import { factsOf, rowsOf } from './read-facts.ts'
 /** What every system here has. */
 const base = [
   'live\tno',
-  'user\t0',
   'release\tID=debian',
   'release\tVERSION_CODENAME=bookworm',
   'debian-version\t12.11',
@@ -523,8 +522,6 @@ describe('services', () => {
 })
 
 describe('health', () => {
-  const live = (sockets: readonly string[]) =>
-    plan([...unit, 'live\tyes', ...sockets.map((one) => `socket\t${one}`)].toReversed().toReversed())
   test.each<[string, string, readonly unknown[]]>([
     [
       'a web server on port 80',
@@ -545,12 +542,32 @@ describe('health', () => {
     ['of a unit that stays behind', '*:80\tother\tother.service', []],
     ['of no unit', '*:80\tnginx\t', []],
   ])('%s', (_, socket, health) => {
-    const facts = [...base.filter((line) => line !== 'live\tno'), 'live\tyes', ...unit, `socket\t${socket}`]
+    const facts = [
+      ...base.filter((line) => line !== 'live\tno'),
+      'live\tyes',
+      'sockets\tread',
+      ...unit,
+      `socket\t${socket}`,
+    ]
     const read = factsOf(rowsOf(facts.join('\n')))
     expect(planOf(read, draftOf(read, undefined), new Map()).summary.health).toEqual(health)
   })
-  test('of a system that does not run nothing is suggested', () => {
-    expect(live([]).planned.summary.health).toEqual([])
+  test.each<[string, readonly string[], string]>([
+    ['of a system that does not run', ['live\tno'], 'does not run'],
+    ['where no program tells', ['live\tyes'], 'no ss'],
+    ['where nothing listens', ['live\tyes', 'sockets\tread'], 'nothing that comes along'],
+    [
+      'of what this user may not see',
+      ['live\tyes', 'sockets\tread', 'socket\t*:80\t\t'],
+      '1 listening sockets',
+    ],
+  ])('%s none is suggested, and that is said', (_, lines, message) => {
+    const read = factsOf(rowsOf([...base.filter((line) => line !== 'live\tno'), ...lines].join('\n')))
+    const { summary, findings } = planOf(read, draftOf(read, undefined), new Map())
+    expect(summary.health).toEqual([])
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'health-unknown', message: expect.stringContaining(message) }),
+    )
   })
 })
 

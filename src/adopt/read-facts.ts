@@ -1,5 +1,5 @@
 import { AdoptError } from './errors.ts'
-import type { Entry, Facts, Package } from './facts.ts'
+import type { Entry, Facts, Package, Socket } from './facts.ts'
 import { foldersOf } from './paths.ts'
 
 /** The lines of the script, by kind, in their order. */
@@ -27,7 +27,6 @@ export function factsOf(rows: Rows): Facts {
   const architecture = architectureOf(packages)
   return {
     live: first('live') === 'yes',
-    userId: Number(first('user')),
     release: releaseOf(all('release')),
     debianVersion: first('debian-version'),
     hostname: first('hostname'),
@@ -70,11 +69,13 @@ export function factsOf(rows: Rows): Facts {
     mounts: cells('mount').map(([at = '', type = '']) => ({ at, type })),
     kernelArguments: all('kernel').flatMap((line) => line.split(/\s+/).filter(Boolean)),
     foreign: cells('foreign').map(([by = '', name = '']) => ({ by, name })),
-    sockets: cells('socket').map(([at = '', process = '', unit = '']) => {
-      const colon = at.lastIndexOf(':')
-      return { address: at.slice(0, colon), port: Number(at.slice(colon + 1)), process, unit }
-    }),
+    sockets: rows.has('sockets') ? cells('socket').map(socketOf) : undefined,
   }
+}
+
+function socketOf([at = '', process = '', unit = '']: readonly string[]): Socket {
+  const colon = at.lastIndexOf(':')
+  return { address: at.slice(0, colon), port: Number(at.slice(colon + 1)), process, unit }
 }
 
 type Cells = (kind: string) => readonly (readonly string[])[]

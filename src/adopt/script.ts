@@ -15,7 +15,6 @@ step() { say step "$1"; }
 [ -d "$root" ] || { say fault no-folder; return; }
 cd "$root" 2> /dev/null || { say fault unreadable; return; }
 [ -r var/lib/dpkg/status ] && [ -d var/lib/dpkg/info ] || { say fault not-debian; return; }
-say user "$(id -u)"
 live=no; [ "$(pwd -P)" = / ] && [ -e /proc/self ] && live=yes
 say live "$live"
 info=var/lib/dpkg/info
