@@ -1,3 +1,7 @@
+import { AdoptError, parseTarget } from '../../../src/adopt/index.ts'
+import { draftOf, pathsToRead, planOf } from '../../../src/adopt/plan.ts'
+import { factsOf, rowsOf } from '../../../src/adopt/read-facts.ts'
+import { shellOf } from '../../../src/adopt/target.ts'
 import { ApiError } from '../../../src/api/index.ts'
 import { parseResources } from '../../../src/cli/apply.ts'
 import { CliError, type Context } from '../../../src/cli/context.ts'
@@ -21,7 +25,89 @@ metadata: { name: other }
 spec: { nodes: { matchLabels: &l { a: b } }, image: x, rollout: { waves: [&w { count: 1 }, *w] } }
 `
 
+/** What a system that is adopted tells of itself. */
+const facts = [
+  ...[
+    'live\tyes',
+    'user\t0',
+    'release\tID=debian',
+    'release\tVERSION_CODENAME=bookworm',
+    'debian-version\t12.11',
+  ],
+  ...[
+    'hostname\tweb-1',
+    'index\tDebian',
+    'kernel\tquiet panic=5',
+    'socket\t0.0.0.0:80\tnginx\tnginx.service',
+  ],
+  ...['dpkg', 'systemd', 'linux-image-amd64', 'nginx'].flatMap((name) => [
+    ...['Package', 'Architecture', 'Version', 'Status'].map(
+      (field, index) => `status\t${field}: ${[name, 'amd64', '1', 'install ok installed'][index]}`,
+    ),
+    ...['status\t', `origin\t${name}\t1\tDebian\tmain`],
+  ]),
+  ...[
+    'auto\tsystemd',
+    'base-account\troot',
+    'passwd\troot:x:0:0::/root:/bin/bash',
+    'group\troot:x:0:',
+    'group\tadm:x:4:web',
+  ],
+  ...['passwd\tweb:x:1000:1000::/srv/web:/bin/sh', 'group\tweb:x:1000:'],
+  ...['/etc', '/srv', '/opt', '/usr/local', '/srv/web', '/etc/nginx'].map(
+    (path) => `entry\td\t755\t0\t0\t4096\t${path}\t`,
+  ),
+  ...['owned\tdpkg\t/etc', 'owned\tnginx\t/etc/nginx', 'changed\tnginx\t/etc/nginx/nginx.conf'],
+  ...['/etc/nginx/nginx.conf', '/srv/web/index.html', '/etc/cron.d/x'].map(
+    (path) => `entry\tf\t644\t1000\t1000\t10\t${path}\t`,
+  ),
+  ...[
+    'entry\tl\t777\t0\t0\t10\t/etc/localtime\t/usr/share/zoneinfo/UTC',
+    'mount\t/srv\text4',
+    'state\t12\t/var/lib/x',
+  ],
+].join('\n')
+
 export const commandTargets: readonly FuzzTarget[] = [
+  {
+    name: 'adopted-system',
+    form: 'text',
+    seeds: [facts],
+    words: [
+      '\t',
+      'entry\tf\t644\t0\t0\t10\t',
+      '/etc/systemd/system/',
+      '/../',
+      'passwd\t',
+      'status\t',
+      'preset\tenable *',
+      '::',
+      '0',
+    ],
+    refuses: [AdoptError],
+    read(bytes) {
+      const read = factsOf(rowsOf(textOf(bytes)))
+      const draft = draftOf(read, undefined)
+      const content = new Map(pathsToRead(draft).map((path) => [path, Buffer.from('plain\n')]))
+      const { files } = planOf(read, draft, content)
+      for (const { path } of files)
+        promise(
+          !path.startsWith('/') && !path.split('/').includes('..'),
+          `a file outside the definition: ${path}`,
+        )
+    },
+  },
+  {
+    name: 'adopt-target',
+    form: 'text',
+    seeds: ['root@host.example.org', '/srv/old', './old', 'host:22'],
+    words: ['-oProxyCommand=x', '@', ' ', ';'],
+    refuses: [AdoptError],
+    read(bytes) {
+      const { program, args } = shellOf(parseTarget(textOf(bytes)))
+      promise(program !== 'ssh' || args.at(-2)?.startsWith('-') === false, 'a host that is an option of ssh')
+    },
+  },
   {
     name: 'resources',
     form: 'text',

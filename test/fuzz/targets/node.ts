@@ -1,7 +1,17 @@
+import { zstdCompressSync } from 'node:zlib'
 import { readChecks } from '../../../src/agent/health.ts'
 import { AgentError, FolderSlots, NodeMemory, openServerLink } from '../../../src/agent/index.ts'
 import { readBootFacts } from '../../../src/agent/node-files.ts'
-import { diskPath, parseEntryName, printEntryName, readDiskFolder, slotsOf } from '../../../src/disk/index.ts'
+import {
+  DiskError,
+  diskPath,
+  parseEntryName,
+  printEntryName,
+  printSeekTable,
+  readDiskFolder,
+  slotsOf,
+  unpackFrames,
+} from '../../../src/disk/index.ts'
 import { createNodeKey } from '../../../src/identity/index.ts'
 import { MachineError } from '../../../src/machines/index.ts'
 import { readLauncherState, readMachine } from '../../../src/machines/machine-folder.ts'
@@ -83,7 +93,28 @@ function fileTarget(name: string, seed: unknown, read: (sys: Sys) => Promise<unk
   }
 }
 
+const contents = [Buffer.alloc(5_000, 'ab'), Buffer.from('the end')]
+const packed = contents.map((content) => zstdCompressSync(content))
+const table = printSeekTable(
+  packed.map(({ length }, index) => ({ packedBytes: length, contentBytes: contents[index]?.length ?? 0 })),
+)
+
+/** As a download brings it, in pieces. */
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 900) yield bytes.subarray(at, at + 900)
+}
+
 export const nodeTargets: readonly FuzzTarget[] = [
+  {
+    name: 'frames',
+    form: 'bytes',
+    seeds: [Buffer.concat([...packed, table])],
+    refuses: [DiskError],
+    async read(bytes) {
+      for await (const content of unpackFrames(pieces(bytes)))
+        promise(content.length <= 512 * 1024, 'a frame of more content than a frame may have')
+    },
+  },
   fileTarget('agent-state', state, async (sys) => {
     const memory = new NodeMemory(sys, paths)
     const { revision } = await memory.read()
