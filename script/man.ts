@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { foldersOf } from '../src/cli/index.ts'
 import { manPages } from '../src/cli/man-page.ts'
@@ -22,5 +22,17 @@ export async function writeManPages(root: string, folder: string): Promise<numbe
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const { file, text } of pages) writeFileSync(join(folder, file), text)
+  nameInManifest(
+    root,
+    pages.map(({ file }) => `dist/man/${file}`),
+  )
   return pages.length
+}
+
+/** npm puts into man's path what the manifest names, one by one: whoever adds a command finds its page added here. */
+function nameInManifest(root: string, files: readonly string[]): void {
+  const path = join(root, 'package.json')
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+  const text = `${JSON.stringify({ ...manifest, man: files.toSorted() }, null, 2)}\n`
+  if (text !== readFileSync(path, 'utf8')) writeFileSync(path, text)
 }

@@ -14,7 +14,7 @@ describe('man pages', () => {
     const files = pages.map(({ file }) => file)
     expect(files).toEqual(expect.arrayContaining(['ashlar.1', 'ashlar-machine.1', 'ashlar-machine-start.1']))
     expect(new Set(files).size).toBe(files.length)
-    // npm puts into man's path what the manifest names, one by one.
+    // npm puts into man's path what the manifest names, one by one; script/bundle keeps the list.
     expect(manifest.man).toEqual(files.map((file) => `dist/man/${file}`).toSorted())
   })
 

@@ -85,6 +85,12 @@ describe('progress on a terminal', () => {
     expect(err.join('').replace('\r\u001b[K', '')).toHaveLength(11)
   })
 
+  test('a terminal that does not know its size is taken for one of 80 columns', () => {
+    const { terminal, err } = fixture({ tty: true, columns: 0 })
+    terminal.progress(bytes(5_000_000))
+    expect(err.join('')).toContain('5.0/10.0 MB')
+  })
+
   test('a note, and another step, do not stand in the middle of a line', () => {
     const { terminal, err, at } = fixture({ tty: true })
     terminal.progress(bytes(1))

@@ -50,7 +50,8 @@ export function createTerminal(
   format: LogFormat = 'text',
 ): Terminal {
   const { out, err } = streams
-  const columns = out.isTTY === true ? out.columns : Number(environment.COLUMNS) || undefined
+  // A terminal that was never told its size has none: 0.
+  const columns = (out.isTTY === true ? out.columns : Number(environment.COLUMNS)) || undefined
   return {
     colour: hasColour(environment, out.isTTY === true),
     columns,
@@ -90,7 +91,7 @@ function messages(err: Stream, clock: Clock, environment: Environment): Messages
     }
     if (!ended && nowMs - drawnMs < redrawMs) return
     drawnMs = nowMs
-    const width = (err.columns ?? columnsDefault) - 1
+    const width = (err.columns || columnsDefault) - 1
     err.write(`\r\u001b[K${fitTo(describe(event, nowMs - startedMs, startedAt), width)}`)
     drawn = true
     if (ended) endProgress()
