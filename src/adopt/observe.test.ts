@@ -50,6 +50,22 @@ test.runIf(process.geteuid?.() === 0)('what is closed to others is not read, tho
   expect(read.size).toBe(0)
 })
 
+test('links of a mounted root do not lead into this system', async () => {
+  for (const path of ['var/lib/dpkg/info', 'usr/lib', 'etc']) mkdirSync(join(root, path), { recursive: true })
+  writeFileSync(join(root, 'var/lib/dpkg/status'), '')
+  const here = join(tmpdir(), `${root.split('/').at(-1)}-here`)
+  writeFileSync(here, 'ofthissystem:x:1000:1000::/:/bin/sh\n')
+  for (const name of ['hostname', 'debian_version', 'passwd', 'group', 'fstab'])
+    execFileSync('ln', ['-s', here, join(root, 'etc', name)])
+  try {
+    const facts = await observe({ sys, target: target(), progress: noProgress })
+    const { hostname, debianVersion, users, groups, mounts } = facts
+    expect([hostname, debianVersion, users, groups, mounts]).toEqual(['', '', [], [], []])
+  } finally {
+    rmSync(here)
+  }
+})
+
 test('a root without dpkg is no Debian', async () => {
   await expect(observe({ sys, target: target(), progress: noProgress })).rejects.toMatchObject({
     code: 'not-debian',

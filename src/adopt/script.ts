@@ -13,17 +13,19 @@ say() { printf '%s\t%s\n' "$1" "$2"; }
 tag() { sed "s|^|$1	|"; }
 step() { say step "$1"; }
 [ -d "$root" ] || { say fault no-folder; return; }
+# A link of a mounted system would lead into this one.
+plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
 cd "$root" 2> /dev/null || { say fault unreadable; return; }
-[ -r var/lib/dpkg/status ] && [ -d var/lib/dpkg/info ] || { say fault not-debian; return; }
+[ ! -L etc ] && [ ! -L usr ] && [ -r var/lib/dpkg/status ] && [ -d var/lib/dpkg/info ] || { say fault not-debian; return; }
 live=no; [ "$(pwd -P)" = / ] && [ -e /proc/self ] && live=yes
 say live "$live"
 info=var/lib/dpkg/info
 control='*[[:cntrl:]]*'
 
 step 'read packages'
-if [ -r usr/lib/os-release ]; then tag release < usr/lib/os-release; elif [ -r etc/os-release ]; then tag release < etc/os-release; fi
-[ ! -r etc/debian_version ] || tag debian-version < etc/debian_version
-[ ! -r etc/hostname ] || tag hostname < etc/hostname
+if plain usr/lib/os-release; then tag release < usr/lib/os-release; elif plain etc/os-release; then tag release < etc/os-release; fi
+! plain etc/debian_version || tag debian-version < etc/debian_version
+! plain etc/hostname || tag hostname < etc/hostname
 awk '/^$/ { print "status\t"; next }
   /^(Package|Status|Version|Architecture|Essential|Depends|Pre-Depends|Recommends|Provides):/ { in_conffiles = 0; print "status\t" $0; next }
   /^Conffiles:/ { in_conffiles = 1; next }
@@ -74,8 +76,8 @@ find bin sbin lib usr -xdev \( -path usr/local -o -name __pycache__ \) -prune -o
 for name in *; do say top "$name"; done
 
 step 'read accounts and units'
-awk -F: 'BEGIN { OFS = ":" } NF >= 7 { $2 = "x"; print "passwd\t" $0 }' etc/passwd
-awk -F: 'BEGIN { OFS = ":" } NF >= 4 { $2 = "x"; print "group\t" $0 }' etc/group
+! plain etc/passwd || awk -F: 'BEGIN { OFS = ":" } NF >= 7 { $2 = "x"; print "passwd\t" $0 }' etc/passwd
+! plain etc/group || awk -F: 'BEGIN { OFS = ":" } NF >= 4 { $2 = "x"; print "group\t" $0 }' etc/group
 cat usr/share/base-passwd/passwd.master usr/share/base-passwd/group.master 2> /dev/null | cut -d: -f1 | sort -u | tag base-account
 names=$(cut -d: -f1 etc/passwd etc/group | sort -u | grep -E '^[A-Za-z_][A-Za-z0-9_.-]*$' | tr '\n' ' ')
 # A script makes an account where it names it to adduser and the like, or keeps its name in a variable.
@@ -115,11 +117,11 @@ for path in var/lib/* var/mail var/www var/opt var/local var/spool/* var/backups
   [ -z "$first" ] || say state "$(du -skx "$path" 2> /dev/null | cut -f1)	/$path"
 done
 for path in var/spool/cron/crontabs/* var/spool/cron/atjobs/*; do [ ! -f "$path" ] || say crontab "/$path"; done
-[ ! -r etc/fstab ] || awk '!/^[[:space:]]*(#|$)/ { print "mount\t" $2 "\t" $3 }' etc/fstab
+! plain etc/fstab || awk '!/^[[:space:]]*(#|$)/ { print "mount\t" $2 "\t" $3 }' etc/fstab
 # In a container it is the host's; what stands behind two dashes is for another program.
 if [ "$live" = yes ] && [ -e run/systemd/container ]; then :
 elif [ "$live" = yes ] && [ -r /proc/cmdline ]; then sed 's/ -- .*//' /proc/cmdline | tag kernel
-elif [ -r etc/default/grub ]; then sed -n 's/^GRUB_CMDLINE_LINUX\(_DEFAULT\)\{0,1\}=//p' etc/default/grub | tr -d "\"'" | tag kernel; fi
+elif plain etc/default/grub; then sed -n 's/^GRUB_CMDLINE_LINUX\(_DEFAULT\)\{0,1\}=//p' etc/default/grub | tr -d "\"'" | tag kernel; fi
 for path in usr/local/lib/python3*/dist-packages/*.dist-info usr/lib/python3/dist-packages/*.dist-info; do
   [ -e "$path/INSTALLER" ] && grep -qx pip "$path/INSTALLER" && say foreign "pip	$(basename "$path" .dist-info)"
 done

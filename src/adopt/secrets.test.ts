@@ -72,6 +72,7 @@ describe('content', () => {
   test('a program may speak of keys, and may not have one', () => {
     const program = (text: string) => judge(`\u007fELF\0${text}`, '/usr/local/bin/app')
     expect(program('-----BEGIN PRIVATE KEY-----\0-----END PRIVATE KEY-----\0')).toBeUndefined()
+    expect(program(`\0ghp_${'a1B2'.repeat(9)}\0`)).toBe('an access token')
     expect(program(`-----BEGIN PRIVATE KEY-----\n${base64}${base64}\n`)).toBe('a private key')
   })
 })

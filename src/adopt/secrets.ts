@@ -35,13 +35,11 @@ export function contentOf(bytes: Uint8Array): Content {
 /** What in a file looks like a secret; never the secret. */
 export function secretContent(path: string, bytes: Uint8Array, content: Content): string | undefined {
   const text = Buffer.from(bytes).toString('latin1')
-  if (content === 'program')
-    // Programs that read keys have the bare header among their words.
-    return /-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----\s+[A-Za-z0-9+/=:,\s-]{64,}/.test(text)
-      ? 'a private key'
-      : undefined
   const marked = marks.find(([pattern]) => pattern.test(text))
   if (marked !== undefined) return marked[1]
+  // Programs that read keys have the bare header among their words.
+  if (content === 'program') return wholeKey.test(text) ? 'a private key' : undefined
+  if (keyMark.test(text)) return 'a private key'
   if (openPlaces.test(path)) return undefined
   const rest = text.replace(publicParts, '')
   for (const line of rest.split('\n')) {
@@ -51,9 +49,11 @@ export function secretContent(path: string, bytes: Uint8Array, content: Content)
   return undefined
 }
 
+const wholeKey = /-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----\s+[A-Za-z0-9+/=:,\s-]{64,}/
+const keyMark = /PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-|-----BEGIN OpenVPN Static key/
+
+/** What is a secret wherever it stands. */
 const marks: readonly (readonly [RegExp, string])[] = [
-  [/PRIVATE KEY/, 'a private key'],
-  [/PuTTY-User-Key-File|AGE-SECRET-KEY-|-----BEGIN OpenVPN Static key/, 'a private key'],
   [/\$(?:1|5|6|7|y|gy|2[aby]|apr1|argon2[a-z]*)\$[./A-Za-z0-9=,+$]{12,}/, 'a password hash'],
   [/\{(?:SSHA|SHA|MD5|SMD5|CRYPT|PBKDF2)[0-9]*\}\S{12,}/, 'a password hash'],
   [
