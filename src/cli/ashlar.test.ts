@@ -29,12 +29,13 @@ afterAll(() => rmSync(folder, { recursive: true }))
 interface Options {
   readonly data?: string
   readonly user?: typeof nobody
+  readonly environment?: Readonly<Record<string, string>>
 }
 
-function start(words: readonly string[], { data = 'data', user }: Options = {}): ChildProcess {
+function start(words: readonly string[], { data = 'data', user, environment }: Options = {}): ChildProcess {
   return spawn(ashlarProgram, words, {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, ASHLAR_DATA: resolve(folder, data) },
+    env: { PATH: process.env.PATH, HOME: folder, ASHLAR_DATA: resolve(folder, data), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Privileges are really dropped: setuid(2) in the child, before the program starts.
     ...user,
@@ -96,6 +97,44 @@ describe('bin/ashlar', () => {
     expect([exitCode, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^Define and build:\n {2}init +\S/m)
     expect(stdout).toMatch(/^Exit codes:\n {2}0 {4}done$/m)
+  })
+
+  test('--help is as wide as the terminal is, or as COLUMNS says, or 80 columns', async () => {
+    const widest = async (environment: Record<string, string>) => {
+      const { stdout } = await ashlar(['rollout', 'start', '--help'], { environment })
+      const lines = stdout.split('\n').filter((line) => !/^Usage:|\$ ashlar/.test(line))
+      return Math.max(...lines.map((line) => line.length))
+    }
+    for (const columns of [50, 70]) {
+      const width = await widest({ COLUMNS: String(columns) })
+      expect(width).toBeLessThanOrEqual(columns)
+      expect(width).toBeGreaterThan(columns - 15)
+    }
+    expect(await widest({})).toBeLessThanOrEqual(80)
+  })
+
+  test.each([
+    ['none in a file', {}, false],
+    ['where it is forced', { FORCE_COLOR: '1' }, true],
+    ['none where it is forced and unwanted', { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
+  ])('colour: %s', async (_, environment, colour) => {
+    const { stdout } = await ashlar(['--help'], { environment })
+    const { stderr } = await ashlar(['inspect', 'nothing:1'], { environment })
+    for (const text of [stdout, stderr]) expect(text.includes('\u001b[')).toBe(colour)
+  })
+
+  test.each([
+    ['--log-format json', ['inspect', 'nothing:1', '--log-format', 'json'], {}, 'reference-unknown'],
+    ['ASHLAR_LOG=json', ['inspect', 'nothing:1'], { ASHLAR_LOG: 'json' }, 'reference-unknown'],
+    ['a wrong call too', ['inspect', '--log-format=json'], {}, 'usage'],
+  ])('logs as JSON: %s', async (_, words, environment, code) => {
+    const { stderr } = await ashlar(words, { environment })
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([expect.objectContaining({ level: 'error', code, time: expect.stringMatching(/^\d{4}-.*Z$/) })])
   })
 
   test('a group without a word after it shows its words, and is a wrong call', async () => {
