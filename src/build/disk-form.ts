@@ -16,6 +16,7 @@ import {
 } from './image-file.ts'
 import type { KeptLayer } from './kept-layers.ts'
 import { type PackedPart, packContents, packParts, storeParts } from './packed-frames.ts'
+import { together } from './pool.ts'
 import { type TreeContext, toolsKey } from './trees.ts'
 import { hashBlocks, hashBytes, verityTree } from './verity.ts'
 
@@ -60,38 +61,53 @@ async function makeDisk(
   initrd: string,
   kernelArguments: readonly string[],
 ): Promise<BuiltDisk> {
-  const { sys, cache, lock } = context
-  const out = await cache.scratch('disk')
-  const layout = layOutImage(layers, lock.epochSeconds)
-  const image = await hashImage(context, layers, layout)
-  const { tree: verity, roothash } = verityTree(image.leaves, verityUuid)
-  const bootImage = { tree: treeOf(sys, layers), initrd, roothash }
-  const kernel = await makeBootFile(context, out, bootImage, kernelArguments)
-  const boot = await digestOfFile(sys, join(out, 'boot.efi'))
-  const packed = await packDisk(context, out, layers, { ...layout, verity, boot })
+  const layout = layOutImage(layers, context.lock.epochSeconds)
+  const { tree: verity, roothash } = verityTree(leavesOf(layers, layout), verityUuid)
+  const out = await context.cache.scratch('disk')
+  // Side by side: the one keeps this process at work, the other the programs of the chambers.
+  const [root, { boot, kernel, packed }] = await together([
+    digestOfImage(context, layers, layout),
+    (async () => {
+      const image = { tree: treeOf(context.sys, layers), initrd, roothash }
+      const kernel = await makeBootFile(context, out, image, kernelArguments)
+      const boot = await digestOfFile(context.sys, join(out, 'boot.efi'))
+      return { boot, kernel, packed: await packDisk(context, out, layers, { ...layout, verity, boot }) }
+    })(),
+  ])
   return {
-    form: { root: image.content, verity: contentOf(verity), roothash, boot, kernel },
+    form: { root, verity: { digest: digestOf(verity), sizeBytes: verity.length }, roothash, boot, kernel },
     root: await storeParts(context, packed.root, mediaType.diskRoot),
     verity: await storeParts(context, packed.verity, mediaType.diskVerity),
     boot: await storeParts(context, packed.boot, mediaType.diskBoot),
   }
 }
 
-/** Digest of an image and the hashes of its blocks, in one pass over its bytes. */
-async function hashImage({ sys, progress }: TreeContext, layers: readonly ImageLayer[], layout: ImageLayout) {
+async function digestOfImage(
+  { sys, progress }: TreeContext,
+  layers: readonly KeptLayer[],
+  layout: ImageLayout,
+): Promise<{ digest: Digest; sizeBytes: number }> {
   const total = imageSize(layers, layout)
   const hash = createHash('sha256')
-  const leaves = Buffer.alloc((total / blockBytes) * hashBytes)
   const step = { step: 'hash root image', total, unit: 'bytes' } as const
   let done = 0
   progress({ ...step, done })
   for await (const piece of imageBytes(sys, layers, layout)) {
     hash.update(piece)
-    hashBlocks(piece, leaves, (done / blockBytes) * hashBytes)
     done += piece.length
     progress({ ...step, done })
   }
-  return { leaves, content: { digest: digestFromHex(hash.digest('hex')), sizeBytes: total } }
+  return { digest: digestFromHex(hash.digest('hex')), sizeBytes: total }
+}
+
+/** The hashes of all blocks of an image; those of the layers' contents were taken when these were laid out. */
+function leavesOf(layers: readonly KeptLayer[], { superblock, metadata }: ImageLayout): Buffer {
+  const ends = [superblock, metadata].map((blocks) => {
+    const leaves = Buffer.alloc((blocks.length / blockBytes) * hashBytes)
+    hashBlocks(blocks, leaves, 0)
+    return leaves
+  })
+  return Buffer.concat([...ends.slice(0, 1), ...layers.map(({ leaves }) => leaves), ...ends.slice(1)])
 }
 
 /** Compresses the parts of the disk form; what is of a layer is taken from the cache. */
@@ -128,8 +144,4 @@ async function packDisk(
     verity: some(others[0]),
     boot: some(others[1]),
   }
-}
-
-function contentOf(bytes: Uint8Array): { digest: Digest; sizeBytes: number } {
-  return { digest: digestOf(bytes), sizeBytes: bytes.length }
 }

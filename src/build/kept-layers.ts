@@ -3,7 +3,7 @@ import type { Digest } from '../core/index.ts'
 import { cacheKey } from './cache.ts'
 import type { Chamber } from './chamber.ts'
 import { blockBytes } from './erofs.ts'
-import { type Contents, type ImageLayer, imageBytes, layOutImage } from './image-file.ts'
+import { type Contents, type ImageLayer, imageBytes, imageSize, layOutImage } from './image-file.ts'
 import { type Layer, type PackedLayer, packLayer, tarLayer } from './layer.ts'
 import type { LayerEntry } from './layer-tar.ts'
 import { eachOf } from './pool.ts'
@@ -19,10 +19,13 @@ import {
   type TreeContext,
   toolsKey,
 } from './trees.ts'
+import { hashBlocks, hashBytes } from './verity.ts'
 
 /** A layer that is in the store for container tools, and in the cache for the disk form. */
 export interface KeptLayer extends ImageLayer {
   readonly layer: Layer
+  /** The hashes of the contents' blocks, for the hash tree. */
+  readonly leaves: Buffer
 }
 
 /** The packages' layers, and the image that they make: a root to run their programs in. */
@@ -40,7 +43,7 @@ interface Kept {
 /** The image's packages, installed, and split as the lock says. */
 export async function packagesLayers(context: TreeContext): Promise<Packages> {
   const { sys, cache, lock, progress } = context
-  const key = cacheKey('packages layers 1', [packagesKey(context), lock.layers])
+  const key = cacheKey('packages layers 2', [packagesKey(context), lock.layers])
   const { value, folder } = await cache.entry(
     key,
     `packages, ${lock.packages.length} of them`,
@@ -87,7 +90,7 @@ export async function smallLayer(
 ): Promise<KeptLayer> {
   const { sys, cache, lock } = context
   const { value, folder } = await cache.entry(
-    cacheKey('layer 2', [name, content, lock.epochSeconds, packagesKey(context)]),
+    cacheKey('layer 3', [name, content, lock.epochSeconds, packagesKey(context)]),
     `layer ${name}`,
     async (folder) => {
       const tree = await make()
@@ -116,7 +119,9 @@ export async function toolsImage(context: TreeContext): Promise<string> {
       const tree = await extractedTools(context)
       const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
       const chamber = { root: tree, epochSeconds: lock.epochSeconds }
-      await keepImage(context, folder, [await tarLayer(context, chamber, { name: 'tools', tree, paths })])
+      const layers = [await tarLayer(context, chamber, { name: 'tools', tree, paths })]
+      const layout = layOutImage(layers, lock.epochSeconds)
+      await sys.disk.writeFile(join(folder, imageName), imageBytes(sys, layers, layout))
       await sys.disk.rm(tree, { recursive: true })
     },
   )
@@ -125,34 +130,39 @@ export async function toolsImage(context: TreeContext): Promise<string> {
 
 const imageName = 'image.erofs'
 const entriesName = 'entries.json'
+const leavesName = 'leaves'
 
-/** Lays layers into one image in `folder`, and says where the contents of each lie there. */
-async function keepImage(
-  { sys, lock }: TreeContext,
-  folder: string,
-  layers: readonly ImageLayer[],
-): Promise<readonly Kept['contents'][]> {
-  await sys.disk.writeFile(join(folder, entriesName), JSON.stringify(layers.map(({ entries }) => entries)))
-  const layout = layOutImage(layers, lock.epochSeconds)
-  await sys.disk.writeFile(join(folder, imageName), imageBytes(sys, layers, layout))
-  let from = blockBytes
-  return layers.map(({ contents: { sizeBytes, digest } }) => {
-    from += sizeBytes
-    return { from: from - sizeBytes, sizeBytes, digest }
-  })
-}
-
+/** Lays layers into one image in `folder`, with the hashes of its blocks, and says where the contents of each lie there. */
 async function keepLayers(
-  context: TreeContext,
+  { sys, lock }: TreeContext,
   folder: string,
   packed: readonly PackedLayer[],
 ): Promise<readonly Kept[]> {
-  const contents = await keepImage(context, folder, packed)
-  for (const { contents } of packed) await context.sys.disk.rm(contents.file)
-  return packed.flatMap(({ layer }, index) => {
-    const found = contents[index]
-    return found === undefined ? [] : [{ layer, contents: found }]
+  const layout = layOutImage(packed, lock.epochSeconds)
+  const leaves = Buffer.alloc((imageSize(packed, layout) / blockBytes) * hashBytes)
+  await sys.disk.writeFile(join(folder, entriesName), JSON.stringify(packed.map(({ entries }) => entries)))
+  await sys.disk.writeFile(join(folder, imageName), hashing(imageBytes(sys, packed, layout), leaves))
+  await sys.disk.writeFile(join(folder, leavesName), leaves)
+  for (const { contents } of packed) await sys.disk.rm(contents.file)
+  let from = blockBytes
+  return packed.map(({ layer, contents: { sizeBytes, digest } }) => {
+    from += sizeBytes
+    return { layer, contents: { from: from - sizeBytes, sizeBytes, digest } }
   })
+}
+
+async function* hashing(blocks: AsyncIterable<Uint8Array>, leaves: Buffer): AsyncGenerator<Uint8Array> {
+  let done = 0
+  for await (const piece of blocks) {
+    hashBlocks(piece, leaves, leavesBytes(done))
+    done += piece.length
+    yield piece
+  }
+}
+
+/** Bytes of the hashes of so many bytes. */
+function leavesBytes(bytes: number): number {
+  return (bytes / blockBytes) * hashBytes
 }
 
 async function readLayers(
@@ -160,13 +170,16 @@ async function readLayers(
   folder: string,
   kept: readonly Kept[],
 ): Promise<readonly KeptLayer[]> {
-  const text = await sys.disk.readFile(join(folder, entriesName), 'utf8')
-  const entries = JSON.parse(text) as readonly (readonly LayerEntry[])[]
+  const entries = JSON.parse(
+    await sys.disk.readFile(join(folder, entriesName), 'utf8'),
+  ) as readonly (readonly LayerEntry[])[]
+  const leaves = await sys.disk.readFile(join(folder, leavesName))
   const file = join(folder, imageName)
   return kept.map(({ layer, contents }, index) => ({
     layer,
     contents: { ...contents, file },
     entries: entries[index] ?? [],
+    leaves: leaves.subarray(leavesBytes(contents.from), leavesBytes(contents.from + contents.sizeBytes)),
   }))
 }
 
