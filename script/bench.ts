@@ -1,16 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseLock } from '../src/core/index.ts'
@@ -83,47 +73,65 @@ function prepare(): void {
   for (const name of ['release', 'director']) ashlar('key', 'new', join(definition, 'keys', name))
 }
 
-/** Our build beside mmdebstrap, with the same packages and an initrd by dracut, both from packages that lie on this disk. */
+/** What an image asks for beside what every system has; the peer is asked for the same. */
+const packages = ['nginx-light', 'ca-certificates', 'iproute2']
+const systemPackages = ['systemd', 'systemd-sysv', 'udev', 'dbus', 'linux-image-amd64', 'dracut']
+
+/** Our builds beside mmdebstrap with the same packages, which lie on this disk: a system (its kernel's hooks make an initrd) and a container. */
 function benchBuild(): void {
-  ashlar('lock', definition)
-  ashlar('build', definition)
-  const archive = localArchive()
-  const peer = { name: 'mmdebstrap', value: seconds(() => mmdebstrap(archive)) }
-  // Cold: nothing but the locked inputs and the unpacked tools tree.
-  const cache = join(data, 'cache/build')
-  rmSync(join(cache, 'records'), { recursive: true })
-  for (const name of readdirSync(join(cache, 'trees')))
-    if (!existsSync(join(cache, 'trees', name, 'usr/bin/objcopy')))
-      rmSync(join(cache, 'trees', name), { recursive: true })
-  row(
-    'build cold',
-    seconds(() => ashlar('build', definition)),
-    's',
-    peer,
-    1,
+  benchImage('system', definition, [...systemPackages, ...packages], 0.1)
+  const container = join(work, 'container')
+  mkdirSync(join(container, 'rootfs/usr/share/gateway'), { recursive: true })
+  cpSync(join(definition, pagePath), join(container, pagePath))
+  writeFileSync(
+    join(container, 'ashlar.yaml'),
+    `apiVersion: ashlar/v1
+kind: Image
+metadata: { name: bench-container, version: 1.0.0 }
+spec:
+  form: container
+  base: { debian: bookworm }
+  packages: [${packages.join(', ')}]
+  files: [{ from: rootfs/, to: / }]
+  run: { command: [/usr/sbin/nginx] }
+`,
   )
-  row(
-    'build, nothing changed',
-    seconds(() => ashlar('build', definition)),
-    's',
-    peer,
-    0.01,
-  )
-  const page = join(definition, 'rootfs/usr/share/gateway/index.html')
+  benchImage('container', container, packages, 0.05)
+}
+
+const pagePath = 'rootfs/usr/share/gateway/index.html'
+
+function benchImage(form: string, folder: string, wanted: readonly string[], oneFileTarget: number): void {
+  ashlar('lock', folder)
+  ashlar('build', folder)
+  const archive = localArchive(folder)
+  const peer = { name: 'mmdebstrap', value: seconds(() => mmdebstrap(archive, wanted)) }
+  const measure = (name: string, target: number) =>
+    row(
+      `${form}, ${name}`,
+      seconds(() => ashlar('build', folder)),
+      's',
+      peer,
+      target,
+    )
+  // Cold: nothing but the locked inputs and the tools.
+  for (const { key, what } of ashlar<{ key: string; what: string }[]>('cache', 'ls'))
+    if (!what.startsWith('tools'))
+      rmSync(join(data, 'cache/build/entries', key.slice('sha256:'.length)), { recursive: true })
+  measure('cold', 1)
+  measure('nothing changed', 0.01)
+  const page = join(folder, pagePath)
   writeFileSync(page, `${readFileSync(page, 'utf8')}<!-- changed -->\n`)
-  row(
-    'build, one file changed',
-    seconds(() => ashlar('build', definition)),
-    's',
-    peer,
-    0.1,
-  )
+  measure('one file changed', oneFileTarget)
+  const yaml = join(folder, 'ashlar.yaml')
+  writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('packages: [', 'packages: [hello, '))
+  ashlar('lock', folder)
+  measure('one package changed', 0.3)
 }
 
 /** The locked packages as an archive that apt reads. */
-function localArchive(): string {
-  const folder = join(work, 'archive')
-  mkdirSync(folder)
+function localArchive(definition: string): string {
+  const folder = mkdtempSync(join(work, 'archive-'))
   const lock = parseLock(readFileSync(join(definition, 'ashlar.lock'), 'utf8'))
   for (const { path, digest } of [...lock.packages, ...lock.tools])
     cpSync(join(data, 'store/blobs/sha256', digest.slice('sha256:'.length)), join(folder, basename(path)))
@@ -139,18 +147,7 @@ function localArchive(): string {
   return folder
 }
 
-function mmdebstrap(archive: string): void {
-  const packages = [
-    'systemd',
-    'systemd-sysv',
-    'udev',
-    'dbus',
-    'nginx-light',
-    'ca-certificates',
-    'iproute2',
-    'linux-image-amd64',
-    'dracut',
-  ]
+function mmdebstrap(archive: string, packages: readonly string[]): void {
   const source = `deb [trusted=yes] copy:${archive} ./`
   const args = [
     '--mode=root',
