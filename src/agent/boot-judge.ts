@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { reasonSchema } from '../api/index.ts'
-import { longestCheckMs, otherSlot, type Reason } from '../core/index.ts'
+import { jsonOf, longestCheckMs, otherSlot, type Reason } from '../core/index.ts'
 import { entryOf } from '../disk/index.ts'
 import { readText } from './files.ts'
 import { judgeHealth, readChecks } from './health.ts'
 import { trialAttemptsMax, trialMs } from './limits.ts'
 import { giveUp, type Node, viewNode } from './node.ts'
-import { jsonOf } from './node-files.ts'
 
 /** What the health checks of this boot found; gone after the boot. */
 const verdictSchema = z.strictObject({ reason: reasonSchema.optional() })

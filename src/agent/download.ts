@@ -3,11 +3,11 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
-import { DiskError, unpackFrames } from '../disk/index.ts'
+import { DiskError, unpackFrames, whenThere } from '../disk/index.ts'
 import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { Refusal } from './errors.ts'
-import { readFrom, whenThere } from './files.ts'
+import { readFrom } from './files.ts'
 
 export interface Download {
   readonly sys: Sys

@@ -1,14 +1,5 @@
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
-
-/** The result, or undefined where the file or folder is not there. */
-export async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
-}
 
 export function readText(sys: Sys, path: string): Promise<string | undefined> {
   return whenThere(sys.disk.readFile(path, 'utf8'))

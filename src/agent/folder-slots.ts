@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { reasonSchema } from '../api/index.ts'
-import type { Digest, Reason, ReleaseDocument, SlotName } from '../core/index.ts'
+import { type Digest, jsonOf, type Reason, type ReleaseDocument, type SlotName } from '../core/index.ts'
 import {
   type BootEntry,
   bless,
@@ -16,13 +16,13 @@ import {
   renameEntry,
   type SealFiles,
   sealSlot,
+  whenThere,
 } from '../disk/index.ts'
 import { digestOf, OciError, readReleaseFiles } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
-import { readFrom, readText, whenThere } from './files.ts'
+import { readFrom, readText } from './files.ts'
 import { prepareMs } from './limits.ts'
-import { jsonOf } from './node-files.ts'
 import type { Prepared, SlotStore } from './slot-store.ts'
 
 /** The slots of a machine whose disk is a folder and whose boot loader is the nspawn launcher. */

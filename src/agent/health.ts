@@ -4,14 +4,16 @@ import {
   durationMs,
   type HealthCheck,
   healthCheckSchema,
+  jsonOf,
   type Reason,
   unreachable,
 } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { AgentError } from './errors.ts'
-import { readText, whenThere } from './files.ts'
+import { readText } from './files.ts'
 import { checkPauseMs, hookMs, lastLines } from './limits.ts'
-import { jsonOf, type NodePaths } from './node-files.ts'
+import type { NodePaths } from './node-files.ts'
 
 /** What one try of a check found: undefined when it holds. What is final is not tried again. */
 type Fault = (Pick<Reason, 'message' | 'exitCode' | 'lastLines'> & { readonly isFinal?: boolean }) | undefined

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   type Digest,
   isDigest,
+  jsonOf,
   parseTrustRoot,
   readTolerantly,
   slotNames,
@@ -62,14 +63,4 @@ export async function readBootFacts(sys: Sys, paths: NodePaths): Promise<BootFac
 export async function readTrustRoot(sys: Sys, paths: NodePaths): Promise<TrustRoot> {
   const where = `${paths.image}/trust.json`
   return parseTrustRoot(await sys.disk.readFile(where, 'utf8'), where)
-}
-
-/** Parsed JSON, or undefined where the text is none: the schema that follows refuses that. */
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }

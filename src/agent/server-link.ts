@@ -9,14 +9,13 @@ import {
   printApiVersions,
   problemSchema,
 } from '../api/index.ts'
-import { readTolerantly } from '../core/index.ts'
+import { jsonOf, readTolerantly } from '../core/index.ts'
 import { certificateFingerprint, nodeCredential } from '../identity/index.ts'
 import { collect, openRemoteRepository, type Repository } from '../oci/index.ts'
 import type { HttpRequest, HttpResponse, Sys } from '../sys/index.ts'
 import type { NodeIdentity } from './enrol.ts'
 import { AgentError } from './errors.ts'
 import { answerBytesMax, pollGraceMs } from './limits.ts'
-import { jsonOf } from './node-files.ts'
 
 /** The node's way to its server. Every request carries a credential made for it alone. */
 export interface ServerLink {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { assignmentSchema, type Order, type Outcome, orderSchema, outcomeSchema } from '../api/index.ts'
-import { type Finding, isHigher, readTolerantly, slotNames } from '../core/index.ts'
-import { diskPath, isDiskFull } from '../disk/index.ts'
+import { type Finding, isHigher, jsonOf, readTolerantly, slotNames } from '../core/index.ts'
+import { diskPath, isDiskFull, whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { diskFull } from './errors.ts'
-import { readText, whenThere } from './files.ts'
-import { jsonOf, type NodePaths } from './node-files.ts'
+import { readText } from './files.ts'
+import type { NodePaths } from './node-files.ts'
 
 /**
  * The assignment under way: the journal. It is written before the step that it names is begun, so that after a crash

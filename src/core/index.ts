@@ -20,6 +20,7 @@ export {
 } from './digest.ts'
 export { AshlarError, type ErrorDetail, type Finding, unreachable } from './errors.ts'
 export { durationMs, durationSchema, type HealthCheck, healthCheckSchema, longestCheckMs } from './health.ts'
+export { jsonOf } from './json.ts'
 export {
   type Lock,
   LockError,

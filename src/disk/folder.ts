@@ -14,6 +14,7 @@ import type { Disk } from '../sys/index.ts'
 import { type BootEntry, markBad, parseEntryName, printEntryName } from './boot-entry.ts'
 import { diskPath } from './paths.ts'
 import type { SlotEntry } from './slots.ts'
+import { whenThere } from './when-there.ts'
 
 export class DiskError extends AshlarError<'entry-gone' | 'folder-malformed' | 'frame-malformed'> {}
 
@@ -174,17 +175,6 @@ function fields(text: string): Partial<Record<string, unknown>> {
     return typeof value === 'object' && value !== null ? value : {}
   } catch (error) {
     if (error instanceof SyntaxError) return {}
-    throw error
-  }
-}
-
-/** The result, or undefined where there is no such file or folder. */
-async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return undefined
     throw error
   }
 }

@@ -39,3 +39,4 @@ export {
   type SlotEntry,
   slotsOf,
 } from './slots.ts'
+export { whenThere } from './when-there.ts'

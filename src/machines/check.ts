@@ -1,10 +1,17 @@
 import { join } from 'node:path'
 import { type Architecture, AshlarError, type Finding, shortDigest, slotNames } from '../core/index.ts'
-import { diskPath, isDiskFault, parseEntryName, readDiskFolder, requireFolders } from '../disk/index.ts'
+import {
+  diskPath,
+  isDiskFault,
+  parseEntryName,
+  readDiskFolder,
+  requireFolders,
+  whenThere,
+} from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { SlotChecker } from './launcher/slot-check.ts'
-import { isAlive, machinePaths, readLauncherState, readMachine, whenThere } from './machine-folder.ts'
+import { isAlive, machinePaths, readLauncherState, readMachine } from './machine-folder.ts'
 
 /** What is wrong in the folder of one machine. */
 export interface MachineCheck {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { finishRemoval, heldExitCode, holding, isHeld, removeLeftovers } from './leftovers.ts'
@@ -14,7 +15,6 @@ import {
   readLauncherState,
   readMachine,
   readUnlessMalformed,
-  whenThere,
 } from './machine-folder.ts'
 import { defaultNetwork, removeIdleBridge } from './network.ts'
 

@@ -1,17 +1,10 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readTolerantly } from '../core/index.ts'
+import { jsonOf, readTolerantly } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
-import {
-  jsonOf,
-  type Machine,
-  machinePaths,
-  machineSchema,
-  startTimeOf,
-  textOf,
-  whenThere,
-} from './machine-folder.ts'
+import { type Machine, machinePaths, machineSchema, startTimeOf, textOf } from './machine-folder.ts'
 import { disconnectMachine } from './network.ts'
 
 /** Who is making a machine: that process, and no other that was given its number since. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Digest, isDigest, readTolerantly, slotNames } from '../core/index.ts'
+import { type Digest, isDigest, jsonOf, readTolerantly, slotNames } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { watchdogSecondsDefault, watchdogSecondsMax } from './limits.ts'
@@ -153,28 +154,4 @@ export async function readUnlessMalformed(
 
 export function textOf(sys: Sys, path: string): Promise<string | undefined> {
   return whenThere(sys.disk.readFile(path, 'utf8'))
-}
-
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-/** The result, or undefined where the file, folder or process is not there. */
-export async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result
-  } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      ['ENOENT', 'ENOTDIR', 'ESRCH'].includes(String(error.code))
-    )
-      return undefined
-    throw error
-  }
 }

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { envelopeSchema, resourceSchema } from '../api/index.ts'
-import { type Digest, type Finding, isDigest } from '../core/index.ts'
+import { type Digest, type Finding, isDigest, jsonOf } from '../core/index.ts'
 import { type Row, storeErrorOf } from './database.ts'
 import { StoreError } from './errors.ts'
 import { findingsMax } from './limits.ts'
@@ -103,15 +103,6 @@ function unreadable(
       table === 'resources' ? `${row.kind}/${row.name}` : `order ${row.epoch}.${row.number} of ${row.node}`
     return schema.safeParse(jsonOf(String(row[column]))).success ? [] : [`${name} cannot be read`]
   })
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }
 
 function registryBlobs(all: Query): DatabaseCheck['blobs'] {

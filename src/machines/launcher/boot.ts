@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Digest, SlotName } from '../../core/index.ts'
+import { whenThere } from '../../disk/index.ts'
 import type { RunningProcess, Sys } from '../../sys/index.ts'
 import { command, succeeds } from '../command.ts'
 import type { Machine, machinePaths } from '../machine-folder.ts'
-import { whenThere } from '../machine-folder.ts'
 
 /** What a boot is told of itself, as the agent's `BootFacts`. */
 export interface BootFacts {

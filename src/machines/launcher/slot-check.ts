@@ -10,11 +10,10 @@ import {
   type ReleaseDocument,
   type SlotName,
 } from '../../core/index.ts'
-import { diskPath, isDiskFault, type LauncherReason, readSeal } from '../../disk/index.ts'
+import { diskPath, isDiskFault, type LauncherReason, readSeal, whenThere } from '../../disk/index.ts'
 import { readReleaseFiles } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { hashPieceBytes } from '../limits.ts'
-import { whenThere } from '../machine-folder.ts'
 
 export type SlotCheck =
   | {

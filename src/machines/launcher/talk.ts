@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import type { Reason } from '../../core/index.ts'
+import { jsonOf, type Reason } from '../../core/index.ts'
 import { diskPath } from '../../disk/index.ts'
 import type { Sys } from '../../sys/index.ts'
-import { jsonOf, textOf } from '../machine-folder.ts'
+import { textOf } from '../machine-folder.ts'
 
 export interface TalkHandlers {
   /** Checks the slot of an entry; undefined: it may be booted. */
