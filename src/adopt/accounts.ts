@@ -24,8 +24,11 @@ export function planAccounts(facts: Facts, { image, strangers }: PackagePlan): A
   // A user whose package an image does without is not missed; one of a stranger is, by who brings its files along.
   const unmissed = (name: string) => isMade(facts, name, (owner) => !strangers.has(owner))
   const wanted = facts.users.filter((user) => user.name !== 'nobody' && !unmissed(user.name))
-  const fit = wanted.filter((user) => {
-    if (fitName.test(user.name) && user.uid >= 1 && user.uid <= numberMax) return true
+  const fit = wanted.filter((user, index) => {
+    const isNumber = Number.isInteger(user.uid) && user.uid >= 1 && user.uid <= numberMax
+    // getpwnam(3) finds the first line of a name; the others are nobody.
+    const isFirst = wanted.findIndex(({ name }) => name === user.name) === index
+    if (fitName.test(user.name) && isNumber && isFirst) return true
     findings.push({ code: 'user-unfit', message: `${user.name} (${user.uid}) cannot be a user of an image` })
     return false
   })

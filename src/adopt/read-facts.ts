@@ -122,7 +122,7 @@ function entriesOf(rows: readonly (readonly string[])[]): ReadonlyMap<string, En
 function entryOf(cells: readonly string[]): Entry {
   const [kind = '', mode = '', uid, gid, size, path = '', target = ''] = cells
   return {
-    ...{ path, kind, mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid) },
+    ...{ path, kind, mode: Number.parseInt(mode, 8) & 0o7777, uid: Number(uid), gid: Number(gid) },
     ...{ sizeBytes: Number(size), target },
   }
 }

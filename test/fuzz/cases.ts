@@ -45,6 +45,9 @@ export const cases: readonly (readonly [target: string, what: string, input: str
     'a line of thousands of signatures',
     `[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG \n${'VALIDSIG '.repeat(6_000)}`,
   ],
+  ['adopted-system', 'a user twice', adopted('passwd\tweb:x:1000:', 'passwd\tweb:x:1001:')],
+  ['adopted-system', 'a user with half a number', adopted('passwd\tweb:x:1000.5:')],
+  ['adopted-system', 'a mode of five digits', adopted('entry\tf\t66644\t0\t0\t1\t/i')],
   ['package-control', 'sixty thousand empty lines', `Package: hello${'\n'.repeat(60_000)}x`],
 ]
 
@@ -64,4 +67,11 @@ function packageOf(size: string): string {
 function releaseDocument(value: string): string {
   const digest = `"sha256:${'ab'.repeat(32)}"`
   return `{"apiVersion":"ashlar/v1","counter":1,"definition":${digest},"disks":{},"epochSeconds":1,"floor":0,"form":"container","health":[],"kind":"Release","lock":${digest},"name":"n","parameters":{"a":${value}},"version":"1.0.0"}`
+}
+
+function adopted(...lines: readonly string[]): string {
+  const dpkg = ['Package: dpkg', 'Architecture: amd64', 'Status: install ok installed'].map(
+    (line) => `status\t${line}`,
+  )
+  return ['release\tID=debian', 'release\tVERSION_CODENAME=bookworm', ...dpkg, ...lines].join('\n')
 }

@@ -6,7 +6,7 @@ export interface Coverage {
     inputs: readonly Uint8Array[],
     run: (input: Uint8Array) => Promise<void>,
   ): Promise<readonly Uint8Array[]>
-  close(): Promise<void>
+  close(): Promise<undefined>
 }
 
 const foundMax = 16
@@ -60,8 +60,10 @@ export async function openCoverage(): Promise<Coverage> {
       return found
     },
     async close() {
+      await session.post('Profiler.stopPreciseCoverage')
       await session.post('Profiler.disable')
       session.disconnect()
+      return undefined
     },
   }
 }
