@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Disk } from './sys.ts'
 
-export const realDisk: Disk = { ...fs, writeFile, writeDurably, syncFolder }
+export const realDisk: Disk = { ...fs, open, writeFile, writeDurably, syncFolder }
 
 async function writeDurably(
   path: string,
@@ -44,6 +44,21 @@ async function writeFile(...[path, ...rest]: Parameters<typeof fs.writeFile>): P
   } catch (error) {
     throw typeof path === 'string' ? named(error, path) : error
   }
+}
+
+/** As {@link writeFile}, for an open file. */
+async function open(...[path, ...rest]: Parameters<typeof fs.open>): Promise<fs.FileHandle> {
+  const file = await fs.open(path, ...rest)
+  if (typeof path !== 'string') return file
+  for (const method of ['write', 'writeFile', 'sync'] as const) {
+    const original = file[method].bind(file) as (...args: unknown[]) => Promise<unknown>
+    const value = (...args: unknown[]) =>
+      original(...args).catch((error: unknown) => {
+        throw named(error, path)
+      })
+    Object.defineProperty(file, method, { value })
+  }
+  return file
 }
 
 /** "The disk is full" is of little use without which. */

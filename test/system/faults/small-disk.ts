@@ -10,7 +10,7 @@ export interface SmallDisk {
 export function smallDisk(folder: string, mebibytes: number): SmallDisk {
   const file = `${folder}.ext4`
   writeFileSync(file, '')
-  truncateSync(file, mebibytes << 20)
+  truncateSync(file, mebibytes * 2 ** 20)
   execFileSync('mkfs.ext4', ['-q', '-m', '0', file])
   mkdirSync(folder)
   execFileSync('mount', ['-o', 'loop', file, folder])

@@ -5,7 +5,7 @@
  * ASHLAR_STOP_LIST.
  */
 import childProcess from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, statfsSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -26,7 +26,11 @@ function fillBefore(what: string): void {
   if (filled || !new RegExp(ASHLAR_FILL_AT ?? '').test(what)) return
   filled = true
   const target = join(ASHLAR_DATA, 'filler')
-  for (const size of [1 << 20, 1 << 12])
+  const { bavail, bsize } = statfsSync(ASHLAR_DATA)
+  const quickBytes = bavail * bsize - (8 << 20)
+  if (quickBytes > 0) childProcess.execFileSync('fallocate', ['-l', String(quickBytes), target])
+  // The smallest block that ext4 has.
+  for (const size of [1 << 20, 1 << 10])
     try {
       for (;;) appendFileSync(target, Buffer.alloc(size, 1), { flush: true })
     } catch (error) {
