@@ -99,7 +99,7 @@ async function take(
         : {
             step,
             done: false,
-            said: `${step.digest} could not be had: ${fetched.why}; a package or tool that a lock names comes with ashlar lock FOLDER`,
+            said: `${step.digest} could not be had: ${fetched.why}; a package or tool that a lock names comes with ashlar lock --keep FOLDER`,
           }
     }
     case 'list-anew':

@@ -187,7 +187,7 @@ function blobFault(
         : `${digest} is not there; ${by}`,
     hint:
       repositories.length === 0
-        ? 'ashlar fsck --mend --yes sets it aside; where a lock names it, ashlar lock FOLDER then fetches it again'
+        ? 'ashlar fsck --mend --yes sets it aside; where a lock names it, ashlar lock --keep FOLDER then fetches it again'
         : 'ashlar fsck --mend --yes fetches it again where it can be had; ashlar build FOLDER makes a release anew',
     ...{ where: path, path, digest, repositories },
   }
