@@ -67,7 +67,7 @@ export function printReport(summary: Summary, findings: readonly Finding[], from
   return [
     `# ${summary.name}, adopted from ${from}`,
     '',
-    'Nothing below is in the image unless it says so. No secret was copied: such files are named by their path alone.',
+    'Nothing below is in the image unless it says so. What is closed to others there, or looks like a secret, was not copied: it is named by its path alone. Look through rootfs before you share it: a secret that looks like a common word is not known as one.',
     '',
     ...sections,
     '## Carried over',

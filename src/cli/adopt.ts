@@ -14,7 +14,8 @@ interface Options {
 export function addAdopt({ command, act }: Registrar): void {
   command({
     usage: 'adopt <host|folder>',
-    summary: 'write a definition from a living Debian system; nothing there is changed, no secret is copied',
+    summary:
+      'write a definition from a living Debian system; nothing there is changed, and secrets stay there',
     about:
       'Looks at a system that runs here (a folder: /) or at a host over ssh: packages that were asked for, services, users, and files that differ from their packages. What cannot be carried over, and what a person has to decide, stands in ADOPTED.md beside the definition.',
     examples: ['adopt web-1.example.org --output web', 'adopt / --output this-host'],
