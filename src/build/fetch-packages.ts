@@ -41,10 +41,13 @@ async function missingOf(
   { blobs, progress }: FetchOptions,
 ): Promise<readonly LockedPackage[]> {
   const wanted = [...new Map(packages.map((one) => [one.digest, one])).values()]
-  const step = { step: 'check kept packages', total: sizeOf(wanted), unit: 'bytes' } as const
   const missing: LockedPackage[] = []
+  const kept: LockedPackage[] = []
+  for (const one of wanted)
+    ((await blobs.stat(one.digest))?.sizeBytes === one.sizeBytes ? kept : missing).push(one)
+  const step = { step: 'check kept packages', total: sizeOf(kept), unit: 'bytes' } as const
   let done = 0
-  for (const one of wanted) {
+  for (const one of kept) {
     progress({ ...step, done })
     if (!(await holdsWhole(blobs, one))) missing.push(one)
     done += one.sizeBytes

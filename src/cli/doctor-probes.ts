@@ -193,7 +193,8 @@ async function lookForServer(context: Context): Promise<Finding> {
   }
 }
 
-function foundWanting(error: unknown): Finding {
+/** What a command would say of it is what was found; a fault of Ashlar's own stays one. */
+export function foundWanting(error: unknown): Finding {
   const { code, message, hint } = toFailure(error)
   if (code === 'internal') throw error
   return { is: 'missing', found: message, ...(hint !== undefined && { hint }) }

@@ -39,7 +39,7 @@ describe('doctor', () => {
   test('a program that is not there is named with the package that brings it and the commands that want it', async () => {
     const path = process.env.PATH
     process.env.PATH = folder
-    const found = await doctor(['lock']).finally(() => {
+    const found = await doctor().finally(() => {
       process.env.PATH = path
     })
     expect(found).toMatchObject({ exitCode: 1, good: false, notReady: expect.arrayContaining(['lock']) })
@@ -61,6 +61,15 @@ describe('doctor', () => {
       readFileSync('/proc/self/mounts', 'utf8'),
       execFileSync('ip', ['link'], { encoding: 'utf8' }),
     ]).toEqual(before)
+  })
+
+  test('what is tried with a program that is missing is not there either, and the other looks go on', async () => {
+    const run: typeof realSys.exec.run = (program, ...more) =>
+      realSys.exec.run(program === 'unshare' ? '/nowhere/unshare' : program, ...more)
+    const found = await doctor(['build'], { ...realSys, exec: { ...realSys.exec, run } })
+    expect(found.of('unshare')).toMatchObject({ is: 'missing', hint: 'apt-get install util-linux' })
+    expect(found.of('overlay')?.is).not.toBe('good')
+    expect(found.of('git')?.is).toBe('good')
   })
 
   test('a disk that is nearly full', async () => {

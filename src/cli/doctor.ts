@@ -1,7 +1,7 @@
 import { painter } from './colour.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
-import { type Check, probes } from './doctor-probes.ts'
+import { type Check, foundWanting, probes } from './doctor-probes.ts'
 import { padEnd } from './text-width.ts'
 
 /** `ashlar doctor`: what is missing on this host for which command. */
@@ -18,7 +18,11 @@ export function addDoctor({ command, act }: Registrar): void {
     act(async (context, commands) => {
       const wanted = probesFor(commands)
       const checks = await Promise.all(
-        wanted.map(async ({ name, commands, look }) => ({ name, commands, ...(await look(context)) })),
+        wanted.map(async ({ name, commands, look }) => ({
+          name,
+          commands,
+          ...(await look(context).catch(foundWanting)),
+        })),
       )
       return told(context, checks)
     }),
