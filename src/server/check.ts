@@ -40,7 +40,12 @@ export async function checkServer(
     step: 'check server store',
     expected: database.blobs,
   })
-  return { faults: [...database.faults, ...(await checkAuthority(sys, folder))], notes, store }
+  const faults = [
+    ...database.faults,
+    ...(await checkAuthority(sys, folder)),
+    ...leftovers(folder, names, notes),
+  ]
+  return { faults, notes, store }
 }
 
 function readDatabase(path: string, notes: Finding[]): DatabaseCheck {
@@ -56,6 +61,19 @@ function readDatabase(path: string, notes: Finding[]): DatabaseCheck {
     })
     return { faults: [], blobs: [] }
   }
+}
+
+/** Half-written files of a killed server, keys among them. While one runs they may be its own. */
+function leftovers(folder: string, names: readonly string[], notes: readonly Finding[]): readonly Finding[] {
+  if (notes.some(({ code }) => code === 'database-in-use')) return []
+  return names
+    .filter((name) => /\.[0-9a-f]{16}\.tmp$/.test(name))
+    .map((name) => ({
+      code: 'leftover',
+      message: 'a server that was killed left it half-written; it may hold a key',
+      where: join(folder, name),
+      hint: `rm ${join(folder, name)}`,
+    }))
 }
 
 /** A server on loopback has no authority. */

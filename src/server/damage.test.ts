@@ -160,6 +160,14 @@ describe('an authority', () => {
     expect(await codes()).toEqual(['authority-damaged'])
   })
 
+  test('of which a kill left a half-written key is found to have one', async () => {
+    writeFileSync(path('authority.key.0123456789abcdef.tmp'), '-----BEGIN')
+    expect(await codes()).toEqual(['leftover'])
+    const server = await start()
+    expect(await codes()).toEqual([])
+    await server.close()
+  })
+
   test('stays when the certificate that it issued cannot be read: that is made anew', async () => {
     writeFileSync(path('server.pem'), 'garbage')
     const before = readFileSync(path('authority.pem'))
