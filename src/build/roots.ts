@@ -34,6 +34,12 @@ const toolPackages = [
   'systemd-boot-efi',
 ]
 
+/** From Debian 13 on, what opens a hash tree in the initrd is a package of its own. */
+const verityPackages: Readonly<Record<Definition['spec']['base']['debian'], readonly string[]>> = {
+  bookworm: [],
+  trixie: ['systemd-cryptsetup'],
+}
+
 /** The packages that are asked for by name; the solver adds what these depend on. */
 export function imageRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
   const system = spec.form === 'system' ? [...systemPackages, spec.kernel.package] : []
@@ -42,7 +48,8 @@ export function imageRoots(spec: Definition['spec'], essential: readonly string[
 
 /** As {@link imageRoots}, for the tree that the tools run in; a container needs no tool that is not in its own image. */
 export function toolRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
-  return spec.form === 'system' ? [...essential, mergedUsr, ...toolPackages] : []
+  if (spec.form === 'container') return []
+  return [...essential, mergedUsr, ...toolPackages, ...verityPackages[spec.base.debian]]
 }
 
 /** What a definition asks of the archive. While it stays the same, so does the lock: a new version, file or mirror asks for nothing else. */
