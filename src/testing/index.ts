@@ -10,6 +10,7 @@ export {
 } from './hostile-archive.ts'
 export { memoryRegistryIndex } from './memory-registry-index.ts'
 export { type NodeFixture, nodeFixture } from './node-fixture.ts'
+export { packFrames } from './packed-frames.ts'
 export { registryIndexContract } from './registry-index-contract.ts'
 export { type ReleaseFixture, releaseFixture } from './release-fixture.ts'
 export { basic, type RegistryAnswer, type TestRegistry, testRegistry } from './test-registry.ts'

@@ -13,7 +13,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { constants, zstdCompressSync } from 'node:zlib'
 import { unitFiles, unitLinks } from '../../../src/build/units.ts'
 import {
   counterOfVersion,
@@ -28,6 +27,7 @@ import {
 } from '../../../src/core/index.ts'
 import { assembleRelease, attachBundle, digestOf, type Repository, streamOf } from '../../../src/oci/index.ts'
 import { generateKeyPair, loadPrivateKey, type PrivateKey, signStatement } from '../../../src/sign/index.ts'
+import { packFrames } from '../../../src/testing/index.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
@@ -131,8 +131,7 @@ export async function makeRelease(repository: Repository, wanted: SmallRelease):
 }
 
 async function putPart(repository: Repository, bytes: Uint8Array, type: string) {
-  // The fastest level: what is measured here is no download.
-  const packed = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+  const packed = packFrames(bytes)
   const blob = { mediaType: type, digest: digestOf(packed), size: packed.length }
   await repository.blobs.write(blob.digest, blob.size, streamOf(packed))
   return { content: { digest: digestOf(bytes), sizeBytes: bytes.length }, blob }
