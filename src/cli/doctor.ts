@@ -7,7 +7,7 @@ import { padEnd } from './text-width.ts'
 /** `ashlar doctor`: what is missing on this host for which command. */
 export function addDoctor({ command, act }: Registrar): void {
   command({
-    usage: 'doctor [command...]',
+    usage: 'doctor [task...]',
     summary: 'look for what is missing on this host for which command, and say what mends it',
     about:
       'Each look is a real one: programs are run, namespaces and mounts are made and go away again, the server is asked. Name commands to look only for what these need. What only root can try cannot be told by others, and counts as missing.',

@@ -53,7 +53,7 @@ export function helpStyle(colour: boolean): Partial<Help> {
   }
 }
 
-// biome would have it that nobody means an escape character.
+// In a pattern, the linter takes an escape character for a slip.
 const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g')
 
 export function helpColumns(columns: number | undefined): number {

@@ -22,6 +22,7 @@ const values: Readonly<Record<string, Value>> = {
   release: { description: 'digest of a release: sha256:… or NAME@sha256:…', from: 'images' },
   machine: { description: 'name of a machine on this host', from: 'machines' },
   command: { description: 'what is run, with its arguments; put -- before it', from: 'none' },
+  task: { description: 'a command that is to work here: lock, build, machine, push, …', from: 'none' },
   node: { description: 'name of a node', from: 'machines' },
   fleet: { description: 'name of a fleet', from: 'none' },
   rollout: { description: 'name of a rollout', from: 'none' },
