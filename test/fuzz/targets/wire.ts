@@ -164,7 +164,7 @@ export const wireTargets: readonly FuzzTarget[] = [
       for (const schema of found)
         for (const value of Object.values(schema.parse(query)))
           promise(
-            value === undefined || (typeof value === 'number' && value >= 0 && value < 2 ** 53),
+            value === undefined || (typeof value === 'number' && value >= 0 && Number.isFinite(value)),
             'no number',
           )
       if (found.length === 0) parseAs(assignmentQuerySchema, query)
