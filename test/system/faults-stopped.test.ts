@@ -54,7 +54,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 async function expectNothingLeft(): Promise<void> {
   await vi.waitFor(() => expect(tracesOf(folder)).toEqual([]), within)
   expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(folder)
-  expect(networkLinks()).toEqual(links)
+  // Others on this host may take theirs away meanwhile.
+  expect(networkLinks().filter((name) => !links.includes(name))).toEqual([])
 }
 
 /** What only a command at work has. */
