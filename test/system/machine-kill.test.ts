@@ -82,7 +82,7 @@ async function timeOf(...words: readonly string[]): Promise<number> {
 /** Runs a command and kills it after some time, if it has not ended. */
 async function killed(afterMs: number, signal: NodeJS.Signals, ...words: readonly string[]): Promise<void> {
   const { child, ended } = begin(...words)
-  await Promise.race([ended, once(AbortSignal.timeout(afterMs), 'abort')])
+  await Promise.race([ended, once(AbortSignal.timeout(Math.round(afterMs)), 'abort')])
   child.kill(signal)
   await ended
 }
