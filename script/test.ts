@@ -34,6 +34,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'disk-full-server.test.ts': 20,
   'adopt.test.ts': 300,
   'demo.test.ts': 420,
+  'trixie.test.ts': 240,
   'readme.test.ts': 240,
   'pack.test.ts': 90,
   'completion.test.ts': 90,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import {
   counterOfVersion,
   type Digest,
@@ -8,7 +8,6 @@ import {
   type ReleaseDocument,
 } from '../core/index.ts'
 import { assembleRelease, digestOf, printManifest, type Repository, streamOf } from '../oci/index.ts'
-import { packFrames } from './packed-frames.ts'
 
 export interface ReleaseFixture {
   readonly digest: Digest
@@ -64,9 +63,9 @@ export async function releaseFixture(
     disks: [
       {
         architecture: 'amd64',
-        root: await put(repository, packFrames(root), mediaType.diskRoot),
-        verity: await put(repository, packFrames(verity), mediaType.diskVerity),
-        boot: await put(repository, packFrames(boot), mediaType.diskBoot),
+        root: await put(repository, zstdCompressSync(root), mediaType.diskRoot),
+        verity: await put(repository, zstdCompressSync(verity), mediaType.diskVerity),
+        boot: await put(repository, zstdCompressSync(boot), mediaType.diskBoot),
       },
     ],
     ...(options.tag !== undefined && { tag: options.tag }),
