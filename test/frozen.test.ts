@@ -10,6 +10,7 @@ import {
   createClient,
   type NodeStatus,
   parseAssignment,
+  type Release,
   type RolloutRequest,
 } from '../src/api/index.ts'
 import {
@@ -179,12 +180,21 @@ describe('requests of a client of before', () => {
   let server: TestServer
   const nodeKey = createNodeKey()
   let enrolment = ''
+  /** What is another at each server: epoch, and the digests of these fixtures. */
+  const changed = new Map<string, string>()
+  const asToday = (exchange: Exchange) => {
+    const text = [...changed].reduce((before, pair) => before.replaceAll(...pair), JSON.stringify(exchange))
+    return JSON.parse(text) as Exchange
+  }
   beforeAll(async () => {
     server = await testServer()
     const credential = () => `Bearer ${server.adminToken}`
     const repository = openRemoteRepository(realSys, { url: server.url, name: 'gateway', credential })
     const first = await releaseFixture(repository, { version: '1.0.0' })
-    await releaseFixture(repository, { version: '1.1.0', floor: first.document.counter })
+    const second = await releaseFixture(repository, { version: '1.1.0', floor: first.document.counter })
+    const listed = exchanges.find(({ path }) => path === '/v1/releases')?.answer?.items as Release[]
+    for (const { spec } of listed)
+      changed.set(spec.digest, spec.version === '1.0.0' ? first.digest : second.digest)
   })
   afterAll(() => server.close())
 
@@ -222,15 +232,13 @@ describe('requests of a client of before', () => {
   }
 
   test('are carried out by a server of today, one after the other, with the same outcome', async () => {
-    let epochs: readonly [string, string] = ['not known yet', '']
     for (const recorded of exchanges) {
-      // Each database has an epoch of its own, and each node a key.
-      const exchange = JSON.parse(JSON.stringify(recorded).replaceAll(...epochs)) as Exchange
+      const exchange = asToday(recorded)
       const request = exchange.as === 'enrolment' ? { publicKey: nodeKey.publicKey } : exchange.request
       const { status, answer } = await send(exchange, request)
       expect(status, `${exchange.method} ${exchange.path}: ${JSON.stringify(answer)}`).toBe(exchange.status)
       if (exchange.request?.is === 'enrolment') enrolment = answer.token
-      if (exchange.as === 'enrolment') epochs = [String(recorded.answer?.epoch), String(answer.epoch)]
+      if (exchange.as === 'enrolment') changed.set(String(recorded.answer?.epoch), String(answer.epoch))
       await server.idle()
     }
   })
