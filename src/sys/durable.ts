@@ -56,7 +56,7 @@ async function open(...[path, ...rest]: Parameters<typeof fs.open>): Promise<fs.
       original(...args).catch((error: unknown) => {
         throw named(error, path)
       })
-    Object.defineProperty(file, method, { value })
+    Object.defineProperty(file, method, { value, writable: true, configurable: true })
   }
   return file
 }
