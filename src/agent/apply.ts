@@ -1,8 +1,23 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Digest, digestFromHex, otherSlot, type Reason, unreachable } from '../core/index.ts'
+import {
+  type Digest,
+  type DiskForm,
+  digestFromHex,
+  otherSlot,
+  type Reason,
+  type SlotName,
+  unreachable,
+} from '../core/index.ts'
 import { entryOf, isDiskFault, isDiskFull, nextInstallNumber, trialEntry } from '../disk/index.ts'
-import { bundlesOf, OciError, type OciRelease, type Repository, readRelease } from '../oci/index.ts'
+import {
+  bundlesOf,
+  type OciDisk,
+  OciError,
+  type OciRelease,
+  type Repository,
+  readRelease,
+} from '../oci/index.ts'
 import { judgeRelease } from '../verify/index.ts'
 import { fetchUnpacked, heldBytes } from './download.ts'
 import { diskFull, Refusal } from './errors.ts'
@@ -10,6 +25,7 @@ import { type Node, reboot, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
 import { type Observed, type Plan, plan, type Step, sayStep, spaceMissing } from './plan.ts'
 import type { NodeState, Work } from './state.ts'
+import { isUpdateFault, planFromHeld } from './update.ts'
 
 /** What the work is at, for the report. */
 export type Phase = 'verifying' | 'downloading' | 'staging' | 'rebooting'
@@ -164,26 +180,56 @@ async function take(walker: Walk, step: Step): Promise<Applied | 'plan again' | 
   }
 }
 
-async function stage(
-  { node, repository, release, onPhase }: Walk,
-  { slot }: Extract<Step, { do: 'stage' }>,
-): Promise<void> {
+async function stage(walker: Walk, { slot }: Extract<Step, { do: 'stage' }>): Promise<void> {
+  const { node, release } = walker
   const disk = release.disk(node.architecture)
-  const content = release.document.disks[node.architecture]?.root
-  if (disk === undefined || content === undefined) throw new Error('planned without a disk form')
-  onPhase('downloading', await heldBytes(node.sys, incomingFolder(node), disk.root.digest), disk.root.size)
+  const form = release.document.disks[node.architecture]
+  if (disk === undefined || form === undefined) throw new Error('planned without a disk form')
+  if (!(await stageFromHeld(walker, slot, disk, form))) await stageWhole(walker, slot, disk, form)
+  await node.slots.seal(slot, release.files)
+}
+
+/** Puts the image together from the one that runs and what is new. False where only the whole blob will do. */
+async function stageFromHeld(
+  { node, repository, onPhase }: Walk,
+  slot: SlotName,
+  disk: OciDisk,
+  form: DiskForm,
+): Promise<boolean> {
+  // A beginning of the whole blob is there: less is missing than would be fetched twice.
+  if ((await heldBytes(node.sys, incomingFolder(node), disk.root.digest)) > 0) return false
+  try {
+    const update = await planFromHeld({
+      ...{ repository, slots: node.slots, from: node.facts.slot },
+      root: { blob: disk.root, content: form.root },
+      verity: { blob: disk.verity, content: form.verity },
+      onBytes: (done, total) => onPhase(done < total ? 'downloading' : 'staging', done, total),
+    })
+    if (update === undefined) return false
+    node.log(`fetching ${update.bytes} of ${disk.root.size + disk.verity.size} bytes: the rest is here`)
+    await node.slots.writeRoot(slot, update.content())
+    return true
+  } catch (error) {
+    if (!isUpdateFault(error)) throw error
+    node.log(`what is here does not make the new image (${error}); it is fetched whole`)
+    return false
+  }
+}
+
+async function stageWhole(
+  { node, repository, onPhase }: Walk,
+  slot: SlotName,
+  disk: OciDisk,
+  form: DiskForm,
+): Promise<void> {
+  const folder = incomingFolder(node)
+  onPhase('downloading', await heldBytes(node.sys, folder, disk.root.digest), disk.root.size)
+  const onBytes = (done: number) =>
+    onPhase(done < disk.root.size ? 'downloading' : 'staging', done, disk.root.size)
   await fetchUnpacked(
-    {
-      sys: node.sys,
-      repository,
-      blob: disk.root,
-      content,
-      folder: incomingFolder(node),
-      onBytes: (done) => onPhase(done < disk.root.size ? 'downloading' : 'staging', done, disk.root.size),
-    },
+    { sys: node.sys, repository, blob: disk.root, content: form.root, folder, onBytes },
     (plain) => node.slots.writeRoot(slot, plain),
   )
-  await node.slots.seal(slot, release.files)
 }
 
 /** What was half staged goes: the release that runs needs the room for its own writes. What is whole stays. */

@@ -78,6 +78,16 @@ export class FolderSlots implements SlotStore {
     return readFrom(this.#sys, this.#path(diskPath.root(slot)))
   }
 
+  async readRange(slot: SlotName, from: number, sizeBytes: number): Promise<Uint8Array> {
+    const file = await this.#sys.disk.open(this.#path(diskPath.root(slot)), 'r')
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(sizeBytes), 0, sizeBytes, from)
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  }
+
   seal(slot: SlotName, files: SealFiles): Promise<void> {
     return sealSlot(this.#sys.disk, this.#root, slot, files)
   }

@@ -28,3 +28,7 @@ export const lastLines = { count: 20, bytesMax: 500 } as const
 export const hookMs = 60_000
 /** The launcher hashes about 400 MB a second; a slot of 10 GB is done by then. */
 export const prepareMs = 60_000
+/** A hash tree is held in memory: 0.8 % of an image, this one of 8 GB. */
+export const treeBytesMax = 64 * 1024 * 1024
+/** Of the whole blob. For more than this, one request for all of it is faster than many, and is gone on with after a cut. */
+export const updateShareMax = 0.7

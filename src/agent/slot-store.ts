@@ -19,6 +19,8 @@ export interface SlotStore {
   writeRoot(slot: SlotName, content: AsyncIterable<Uint8Array>): Promise<void>
   /** The root image as it lies there now, to be hashed again. */
   readRoot(slot: SlotName): AsyncIterable<Uint8Array>
+  /** A part of it. */
+  readRange(slot: SlotName, from: number, sizeBytes: number): Promise<Uint8Array>
   /** Says that the slot is whole, with the files that prove which release it is. */
   seal(slot: SlotName, files: SealFiles): Promise<void>
   /** The commit point: from here on the boot loader knows this slot's release. Takes older entries of the slot away. */

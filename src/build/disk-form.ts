@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Definition, type Digest, type DiskForm, digestFromHex, mediaType } from '../core/index.ts'
+import { blockBytes, hashBlocks, hashBytes, verityTree } from '../disk/index.ts'
 import type { Descriptor } from '../oci/index.ts'
 import { bootArguments, makeBootFile } from './boot-file.ts'
 import { cacheKey, digestOfFile } from './cache.ts'
 import { digestOf } from './definition-file.ts'
-import { blockBytes } from './erofs.ts'
 import {
   type ImageLayer,
   type ImageLayout,
@@ -18,7 +18,6 @@ import type { KeptLayer } from './kept-layers.ts'
 import { type PackedPart, packContents, packParts, storeParts } from './packed-frames.ts'
 import { together } from './pool.ts'
 import { type TreeContext, toolsKey } from './trees.ts'
-import { hashBlocks, hashBytes, verityTree } from './verity.ts'
 
 /** The disk form of one release: what the document says of it, and the blobs. */
 export interface BuiltDisk {

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { blockBytes, type ImageFolder, type ImageNode, layOutErofs } from './erofs.ts'
+import { blockBytes } from '../disk/index.ts'
+import { type ImageFolder, type ImageNode, layOutErofs } from './erofs.ts'
 
 // The judge is erofs-utils, which was written by those who defined the format.
 

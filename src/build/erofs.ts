@@ -1,3 +1,5 @@
+import { blockBytes } from '../disk/index.ts'
+
 /** Owner, mode, time and attributes of anything in an image. */
 export interface Inode {
   /** Permission bits, with set-id and sticky. */
@@ -29,8 +31,6 @@ export interface ImageLink extends Inode {
 }
 
 export type ImageNode = ImageFolder | ImageFile | ImageLink
-
-export const blockBytes = 4096
 
 /** Linux, fs/erofs/erofs_fs.h: the extended inode, the unit in which inodes are numbered, one entry of a folder. */
 const inodeBytes = 64

@@ -1,6 +1,7 @@
 import type { Digest } from '../core/index.ts'
+import { blockBytes } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { blockBytes, type ImageFolder, layOutErofs } from './erofs.ts'
+import { type ImageFolder, layOutErofs } from './erofs.ts'
 import { BuildError } from './errors.ts'
 import { ImageTree, mergeLayers } from './image-tree.ts'
 import type { LayerEntry } from './layer-tar.ts'

@@ -1,12 +1,6 @@
 import { posix } from 'node:path'
-import {
-  blockBytes,
-  type ImageFile,
-  type ImageFolder,
-  type ImageLink,
-  type ImageNode,
-  type Inode,
-} from './erofs.ts'
+import { blockBytes } from '../disk/index.ts'
+import type { ImageFile, ImageFolder, ImageLink, ImageNode, Inode } from './erofs.ts'
 import { BuildError } from './errors.ts'
 import type { LayerEntry } from './layer-tar.ts'
 

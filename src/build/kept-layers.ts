@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Digest } from '../core/index.ts'
+import { blockBytes, hashBlocks, hashBytes } from '../disk/index.ts'
 import { cacheKey } from './cache.ts'
 import type { Chamber } from './chamber.ts'
-import { blockBytes } from './erofs.ts'
 import { type Contents, type ImageLayer, imageBytes, imageSize, layOutImage } from './image-file.ts'
 import { type Layer, type PackedLayer, packLayer, tarLayer } from './layer.ts'
 import type { LayerEntry } from './layer-tar.ts'
@@ -19,7 +19,6 @@ import {
   type TreeContext,
   toolsKey,
 } from './trees.ts'
-import { hashBlocks, hashBytes } from './verity.ts'
 
 /** A layer that is in the store for container tools, and in the cache for the disk form. */
 export interface KeptLayer extends ImageLayer {

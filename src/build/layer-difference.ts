@@ -1,5 +1,5 @@
+import { blockBytes } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { blockBytes } from './erofs.ts'
 import { type ImageLayer, readRange } from './image-file.ts'
 import type { LayerEntry } from './layer-tar.ts'
 

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { blockBytes } from './erofs.ts'
+import { blockBytes } from '../disk/index.ts'
 import { readLayerTar } from './layer-tar.ts'
 
 // What is read here is what GNU tar writes in a build; so the real one writes it.

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Digest, digestFromHex } from '../core/index.ts'
-import { blockBytes } from './erofs.ts'
+import { blockBytes } from '../disk/index.ts'
 
 /** One name in a layer, as its tar has it. Kept as JSON in the cache. */
 export interface LayerEntry {

@@ -34,6 +34,32 @@ export function printSeekTable(frames: readonly Frame[]): Uint8Array {
 }
 
 /**
+ * Reads the table at the end of a blob. `tail` are the blob's last bytes, so many of them that the table is in them.
+ * Undefined where there is no table that fits the blob: then only the whole can be read.
+ */
+export function parseSeekTable(tail: Buffer, blobBytes: number): readonly Frame[] | undefined {
+  if (tail.length < seekFooterBytes || tail.readUInt32LE(tail.length - 4) !== seekableMagic) return undefined
+  const count = tail.readUInt32LE(tail.length - seekFooterBytes)
+  const start = tail.length - seekFooterBytes - 8 * count
+  if (start < 8 || tail.readUInt32LE(start - 8) !== seekTableMagic) return undefined
+  const frames = Array.from({ length: count }, (_, index) => ({
+    packedBytes: tail.readUInt32LE(start + 8 * index),
+    contentBytes: tail.readUInt32LE(start + 8 * index + 4),
+  }))
+  const packedBytes = frames.reduce((sum, frame) => sum + frame.packedBytes, 0)
+  return packedBytes + tail.length - start + 8 === blobBytes ? frames : undefined
+}
+
+/** Where the table of a blob can be: so many bytes from its end, for an image of so many. */
+export function seekTableBytesMax(contentBytes: number): number {
+  // Each part of an image ends with a frame that is not full; there are a few dozen parts.
+  return 8 + 8 * (Math.ceil(contentBytes / frameBytes) + partsMax) + seekFooterBytes
+}
+
+/** More layers than a container engine takes. */
+const partsMax = 1_000
+
+/**
  * Unpacks a blob of zstd frames as it comes: of Node's own streams each ends with its first frame. A frame is at most
  * `frameBytes` of content, so that memory stays small whatever the blob claims. @throws DiskError `frame-malformed`
  */

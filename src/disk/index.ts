@@ -28,8 +28,8 @@ export {
   sealSlot,
   writeWhy,
 } from './folder.ts'
-export { type Frame, printSeekTable, unpackFrames } from './frames.ts'
-export { frameBytes, trialBoots } from './limits.ts'
+export { type Frame, parseSeekTable, printSeekTable, seekTableBytesMax, unpackFrames } from './frames.ts'
+export { blockBytes, frameBytes, trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
 export {
   type DiskContent,
@@ -39,4 +39,6 @@ export {
   type SlotEntry,
   slotsOf,
 } from './slots.ts'
+export { fetchedBytes, HeldBlocks, type PlannedFrame, planUpdate } from './update-plan.ts'
+export { hashBlocks, hashBytes, leavesOfTree, verityTree } from './verity.ts'
 export { whenThere } from './when-there.ts'

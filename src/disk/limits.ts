@@ -6,3 +6,5 @@ export const counterDigitsMax = 6
 export const installDigitsMax = 15
 /** Content of one frame of a blob of the disk form. Larger ones pack a little better, smaller ones let a node fetch less. */
 export const frameBytes = 512 * 1024
+/** What EROFS, dm-verity and a page of memory agree on. */
+export const blockBytes = 4096

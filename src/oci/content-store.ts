@@ -32,8 +32,6 @@ export interface StoreBlobs extends BlobReader, BlobWriter {
   /** Stores a stream whose digest is not known before. */
   ingest(content: AsyncIterable<Uint8Array>): Promise<BlobContent>
   put(bytes: Uint8Array): Promise<Digest>
-  /** Bytes `from` up to and without `to`, **unchecked**. @throws OciError `blob-unknown` */
-  readFrom(digest: Digest, from: number, to?: number): AsyncIterable<Uint8Array>
 }
 
 /**

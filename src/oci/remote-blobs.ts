@@ -20,7 +20,8 @@ export function remoteBlobs(http: RegistryHttp, clock: Sys['clock'], name: strin
       where: http.host,
     })
   }
-  const readFrom = (digest: Digest, offset: number) => resuming(http, clock, path(digest), digest, offset)
+  const readFrom: BlobReader['readFrom'] = (digest, offset, to = Number.POSITIVE_INFINITY) =>
+    resuming(http, clock, path(digest), digest, { offset, to })
   return {
     stat,
     readFrom,
@@ -32,7 +33,7 @@ export function remoteBlobs(http: RegistryHttp, clock: Sys['clock'], name: strin
 }
 
 /**
- * The bytes of a blob from `offset` on. When the connection is cut or the registry cannot answer for a moment, it asks again for
+ * The bytes of a blob from `offset` on, up to `to`. When the connection is cut or the registry cannot answer for a moment, it asks again for
  * what is missing, waiting longer each time; it gives up after {@link resumesMax} attempts that brought nothing.
  */
 async function* resuming(
@@ -40,16 +41,18 @@ async function* resuming(
   clock: Sys['clock'],
   target: string,
   digest: Digest,
-  offset: number,
+  { offset, to }: { readonly offset: number; readonly to: number },
 ): AsyncGenerator<Uint8Array> {
   let position = offset
   let failures = 0
   for (;;) {
     const begun = position
     try {
-      for await (const chunk of await openAt(http, target, digest, position)) {
-        position += chunk.length
-        yield chunk
+      for await (const chunk of await openAt(http, target, digest, position, to)) {
+        const wanted = chunk.subarray(0, to - position)
+        position += wanted.length
+        yield wanted
+        if (position >= to) return
       }
       return
     } catch (error) {
@@ -67,9 +70,11 @@ async function openAt(
   target: string,
   digest: Digest,
   position: number,
+  to: number,
 ): Promise<AsyncIterable<Uint8Array>> {
   // RFC 9110, 14.2. Asked for only where needed: some registries answer it for the whole blob with an error.
-  const headers = position === 0 ? {} : { range: `bytes=${position}-` }
+  const whole = position === 0 && to === Number.POSITIVE_INFINITY
+  const headers = whole ? {} : { range: `bytes=${position}-${Number.isFinite(to) ? to - 1 : ''}` }
   const response = await http.send({ method: 'GET', target, headers }, [200, 206, 404, 416])
   if (response.status === 200) return skipping(response.body, position)
   if (response.status === 206 && rangeStart(response) === position) return response.body

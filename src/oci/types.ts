@@ -47,10 +47,10 @@ export interface BlobReader {
   /** @throws OciError `blob-unknown`, `digest-mismatch` (at the stream's end at the latest, before it ends well) */
   read(digest: Digest): AsyncIterable<Uint8Array>
   /**
-   * The blob from a byte on, **unchecked**: a caller that holds the beginning hashes it, then this rest, and compares
-   * the whole with the digest. @throws OciError `blob-unknown`
+   * The blob from a byte on, up to and without `to`, **unchecked**: a caller that holds the rest compares the whole
+   * with the digest. @throws OciError `blob-unknown`
    */
-  readFrom(digest: Digest, offset: number): AsyncIterable<Uint8Array>
+  readFrom(digest: Digest, offset: number, to?: number): AsyncIterable<Uint8Array>
 }
 
 /** Writes blobs. After `write` returns, the blob is whole, has that digest, and is durable. */

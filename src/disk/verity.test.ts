@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { blockBytes } from './erofs.ts'
-import { hashBlocks, verityTree } from './verity.ts'
+import { blockBytes } from './limits.ts'
+import { hashBlocks, leavesOfTree, verityTree } from './verity.ts'
 
 let scratch = ''
 beforeEach(() => {
@@ -42,5 +42,6 @@ test.each([2, 127, 128, 129, 5_000, 128 * 128 + 1])(
     execFileSync('veritysetup', ['format', ...options, paths.image, paths.tree])
     expect(roothash).toBe(readFileSync(paths.root, 'utf8').trim())
     expect(tree.equals(readFileSync(paths.tree))).toBe(true)
+    expect(leavesOfTree(tree, blocks).equals(leavesOf(image))).toBe(true)
   },
 )

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { blockBytes } from './erofs.ts'
+import { blockBytes } from './limits.ts'
 
 /** The salt of every hash tree. It guards against nothing here, where the root hash is public; a fixed one lets equal blocks of two releases be known by their hashes. */
 const veritySalt = Buffer.alloc(32)
@@ -31,6 +31,12 @@ export function verityTree(
     tree: Buffer.concat([superblockOf(leaves.length / hashBytes, uuid), ...levels]),
     roothash: top.toString('hex'),
   }
+}
+
+/** The hashes of the image's blocks, out of a tree of so many; the inverse of {@link verityTree}. */
+export function leavesOfTree(tree: Buffer, blocks: number): Buffer {
+  const paddedBytes = Math.ceil((blocks * hashBytes) / blockBytes) * blockBytes
+  return tree.subarray(tree.length - paddedBytes, tree.length - paddedBytes + blocks * hashBytes)
 }
 
 function hashesOf(level: Buffer): Buffer {
