@@ -30,5 +30,3 @@ export const hookMs = 60_000
 export const prepareMs = 60_000
 /** A hash tree is held in memory: 0.8 % of an image, this one of 8 GB. */
 export const treeBytesMax = 64 * 1024 * 1024
-/** Of the whole blob. For more than this, one request for all of it is faster than many, and is gone on with after a cut. */
-export const updateShareMax = 0.7

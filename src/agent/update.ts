@@ -10,13 +10,14 @@ import {
   isDiskFull,
   leavesOfTree,
   type PlannedFrame,
-  parseSeekTable,
   planUpdate,
-  seekTableBytesMax,
+  readFrameTable,
+  readHashTree,
   unpackFrames,
+  updateBytes,
 } from '../disk/index.ts'
-import { collect, type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
-import { treeBytesMax, updateShareMax } from './limits.ts'
+import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
+import { treeBytesMax } from './limits.ts'
 import type { SlotStore } from './slot-store.ts'
 
 interface Content {
@@ -52,29 +53,14 @@ export async function planFromHeld(update: Update): Promise<PlannedUpdate | unde
   const { root, verity, repository, slots, from } = update
   const blocks = root.content.sizeBytes / blockBytes
   if (!Number.isInteger(blocks) || verity.content.sizeBytes > treeBytesMax) return undefined
-  const frames = await readFrames(repository, root)
+  const frames = await readFrameTable(repository.blobs, root.blob, root.content.sizeBytes)
   if (frames === undefined) return undefined
-  const leaves = leavesOfTree(await fetchTree(update), blocks)
+  const leaves = leavesOfTree(await readHashTree(repository.blobs, verity.blob, verity.content), blocks)
   const plan = planUpdate(frames, leaves, new HeldBlocks(await hashesOf(slots.readRoot(from))))
   if (plan === undefined) return undefined
-  const bytes = fetchedBytes(plan) + verity.blob.size
-  if (bytes > root.blob.size * updateShareMax) return undefined
+  const bytes = updateBytes(plan, { rootBytes: root.blob.size, verityBytes: verity.blob.size })
+  if (bytes === undefined) return undefined
   return { bytes, content: () => verifying(assemble(update, plan), root.content, 'root image') }
-}
-
-async function readFrames(repository: Repository, { blob, content }: Update['root']) {
-  const from = Math.max(0, blob.size - seekTableBytesMax(content.sizeBytes))
-  const tail = await collect(repository.blobs.readFrom(blob.digest, from, blob.size), blob.size - from)
-  return parseSeekTable(Buffer.from(tail), blob.size)
-}
-
-async function fetchTree({ repository, verity: { blob, content } }: Update): Promise<Buffer> {
-  const packed = verifying(
-    repository.blobs.readFrom(blob.digest, 0),
-    { digest: blob.digest, sizeBytes: blob.size },
-    'hash tree',
-  )
-  return Buffer.from(await collect(verifying(unpackFrames(packed), content, 'hash tree'), content.sizeBytes))
 }
 
 /** The hash of each block of an image. */

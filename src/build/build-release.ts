@@ -1,18 +1,22 @@
 import { counterOf, type Digest, floorOf, type Progress, type ReleaseDocument } from '../core/index.ts'
-import { assembleRelease, type ContentStore } from '../oci/index.ts'
+import { assembleRelease, type ContentStore, type Repository, readRelease } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { type Cache, openCache } from './cache.ts'
+import { bootArguments } from './boot-file.ts'
+import { type Cache, cacheKey, openCache } from './cache.ts'
 import { requireClock } from './clock.ts'
 import { type DefinitionFile, readDefinition } from './definition-file.ts'
-import { definitionLayer } from './definition-tree.ts'
+import { definitionLayer, type OwnContent, readOwnContent } from './definition-tree.ts'
 import { type BuiltDisk, diskFormOf } from './disk-form.ts'
 import { BuildError } from './errors.ts'
 import { putImage } from './image.ts'
-import { initrdOf } from './initrd.ts'
+import { dracutArguments, initrdOf } from './initrd.ts'
 import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
 import { agentLayers, type KeptLayer, packagesLayers } from './kept-layers.ts'
+import type { Layer } from './layer.ts'
 import { together } from './pool.ts'
-import type { TreeContext } from './trees.ts'
+import { recipes } from './recipes.ts'
+import { agentKey, nodeKey, packagesKey, type TreeContext, toolsKey } from './trees.ts'
+import { releasesUpTo, type UpdateSize, updateSize } from './update-size.ts'
 
 export interface BuildOptions {
   readonly sys: Sys
@@ -31,6 +35,8 @@ export interface BuiltRelease {
   readonly document: ReleaseDocument
   readonly repository: string
   readonly tag: string
+  /** What the step from this image's previous release is to a node; absent where there is none. */
+  readonly update?: UpdateSize
 }
 
 /** Builds the release that definition and lock describe, from nothing that is not in the lock. Equal inputs give equal digests. */
@@ -38,7 +44,7 @@ export async function buildRelease(options: BuildOptions): Promise<BuiltRelease>
   const inputs = await readInputs(options)
   const cache = await openCache(options.sys, options.cacheFolder, options.useCache)
   try {
-    return await putRelease(options.store, inputs, await buildParts(options, inputs, cache))
+    return await finishRelease(options, inputs, await knownParts(options, inputs, cache), cache)
   } finally {
     await cache.close()
   }
@@ -60,38 +66,99 @@ export async function readInputs({ sys, folder, store }: BuildOptions): Promise<
   return { definitionFile, lockFile }
 }
 
-export interface BuiltParts {
+/** Parts of a release that are in the store. */
+export interface StoredParts {
   /** Lowest first. */
+  readonly layers: readonly Layer[]
+  readonly disk?: BuiltDisk
+}
+
+/** As {@link StoredParts}, with what the layers hold. */
+export interface BuiltParts {
   readonly layers: readonly KeptLayer[]
   readonly disk?: BuiltDisk
 }
 
+/** The parts of a release; where none of its inputs has changed, nothing else is looked at. */
+async function knownParts(options: BuildOptions, inputs: BuildInputs, cache: Cache): Promise<StoredParts> {
+  const { metadata, spec } = inputs.definitionFile.definition
+  const { layers, epochSeconds } = inputs.lockFile.lock
+  const context = contextOf(options, inputs, cache)
+  const own = await readOwnContent(options.sys, inputs.definitionFile.definition, options.folder)
+  const made = [packagesKey, toolsKey, nodeKey, agentKey].map((keyOf) => keyOf(context))
+  const boot = [spec.kernel.arguments, bootArguments, dracutArguments]
+  const { value } = await cache.entry(
+    cacheKey('release', [recipes, made, layers, epochSeconds, boot, own.digest]),
+    `parts of ${metadata.name} ${metadata.version}`,
+    async () => storedParts(await buildParts(options, inputs, cache, own)),
+    (parts) => areStored(options.store, parts),
+  )
+  return value
+}
+
+export function storedParts({ layers, ...disk }: BuiltParts): StoredParts {
+  return { layers: layers.map(({ layer }) => layer), ...disk }
+}
+
+async function areStored({ blobs }: ContentStore, { layers, disk }: StoredParts): Promise<boolean> {
+  const wanted = [...layers, ...(disk === undefined ? [] : [disk.root, disk.verity, disk.boot])]
+  const found = await Promise.all(wanted.map(({ digest }) => blobs.stat(digest)))
+  return found.every((stat) => stat !== undefined)
+}
+
+function contextOf({ sys, store, progress }: BuildOptions, inputs: BuildInputs, cache: Cache): TreeContext {
+  return { sys, blobs: store.blobs, cache, lock: inputs.lockFile.lock, progress }
+}
+
 export async function buildParts(
-  { sys, folder, store, progress }: BuildOptions,
-  { definitionFile: { definition }, lockFile: { lock } }: BuildInputs,
+  options: BuildOptions,
+  inputs: BuildInputs,
   cache: Cache,
+  own: OwnContent,
 ): Promise<BuiltParts> {
-  const context: TreeContext = { sys, blobs: store.blobs, cache, lock, progress }
-  const { form, kernel } = definition.spec
-  if (form === 'container') {
+  const context = contextOf(options, inputs, cache)
+  if (own.spec.form === 'container') {
     const packages = await packagesLayers(context)
-    const own = await definitionLayer(context, packages, { definition, folder, lower: packages.layers })
-    return { layers: [...packages.layers, own] }
+    return { layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)] }
   }
   const [packages, initrd] = await together([packagesLayers(context), initrdOf(context)])
   const lower = [...packages.layers, ...(await agentLayers(context, packages))]
-  const layers = [...lower, await definitionLayer(context, packages, { definition, folder, lower })]
-  return { layers, disk: await diskFormOf(context, layers, initrd, kernel.arguments) }
+  const layers = [...lower, await definitionLayer(context, packages, lower, own)]
+  return { layers, disk: await diskFormOf(context, layers, initrd, own.spec.kernel.arguments) }
 }
 
-export async function putRelease(
-  store: ContentStore,
+/** Stores the release, and says what the step from the one before it is to a node. */
+export async function finishRelease(
+  { store }: BuildOptions,
+  inputs: BuildInputs,
+  parts: StoredParts,
+  cache: Cache,
+): Promise<BuiltRelease> {
+  const { definition } = inputs.definitionFile
+  const repository = store.repository(definition.metadata.name)
+  // Before the tag moves: what it named is the release before, too.
+  const before = await releasesUpTo(repository, counterOf(definition))
+  const built = await putRelease(repository, inputs, parts)
+  const previous = before.find(({ digest }) => digest !== built.digest)
+  if (previous === undefined) return built
+  const { value: update } = await cache.entry(
+    cacheKey('updateSize', [previous.digest, built.digest]),
+    'size of an update',
+    async () => {
+      const release = await readRelease(repository, built.digest)
+      return (await updateSize(repository, previous, release, definition.spec.arch)) ?? null
+    },
+  )
+  return update === null ? built : { ...built, update }
+}
+
+async function putRelease(
+  repository: Repository,
   { definitionFile: { definition, digest }, lockFile: { lock, digest: lockDigest } }: BuildInputs,
-  { layers, disk }: BuiltParts,
+  { layers, disk }: StoredParts,
 ): Promise<BuiltRelease> {
   const { metadata, spec } = definition
   const architecture = spec.arch
-  const repository = store.repository(metadata.name)
   const document: ReleaseDocument = {
     apiVersion: 'ashlar/v1',
     kind: 'Release',
@@ -113,12 +180,7 @@ export async function putRelease(
     images: [
       {
         architecture,
-        manifest: await putImage(
-          repository,
-          definition,
-          layers.map(({ layer }) => layer),
-          lock.epochSeconds,
-        ),
+        manifest: await putImage(repository, definition, layers, lock.epochSeconds),
       },
     ],
     disks:

@@ -21,7 +21,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-const key = cacheKey('recipe', ['input'])
+const key = cacheKey('initrd', ['input'])
 /** Makes an entry of one file; its value is the text, too. */
 const writing = (text: string) => async (path: string) => {
   writeFileSync(join(path, 'file'), text)
@@ -32,7 +32,7 @@ const fileOf = (entry: { folder: string }) => readFileSync(join(entry.folder, 'f
 const entriesIn = (path: string) => readdirSync(join(folder, path))
 
 test('keys differ with the recipe and with each part', () => {
-  const keys = [cacheKey('a', [1]), cacheKey('b', [1]), cacheKey('a', [2])]
+  const keys = [cacheKey('node', [1]), cacheKey('agent', [1]), cacheKey('node', [2])]
   expect(new Set(keys).size).toBe(3)
 })
 
@@ -112,7 +112,7 @@ test('two builds at once make an entry each, and both have what they made', asyn
 })
 
 test('what was longest unused is removed, down to the limit, and nothing that a build at work has used', async () => {
-  const keys = ['a', 'b', 'c'].map((name) => cacheKey(name, []))
+  const keys = ['a', 'b', 'c'].map((name) => cacheKey('node', [name]))
   const cache = await open()
   for (const each of keys) await cache.entry(each, 'text', writing('ten bytes.'))
   for (const [age, each] of keys.entries()) {

@@ -4,7 +4,8 @@ import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
 import { isAlive } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { digestOf, readOptional } from './definition-file.ts'
-import { cacheBytesMax } from './limits.ts'
+import { cacheBytesMax, readBytes } from './limits.ts'
+import { recipes } from './recipes.ts'
 
 /**
  * What a build can make again: each entry a folder of files under the digest of all it was made from. An entry appears
@@ -50,9 +51,9 @@ interface EntryFile {
   readonly files: Readonly<Record<string, { readonly digest: Digest; readonly sizeBytes: number }>>
 }
 
-/** The key of what is made from these parts. `recipe` names the code that makes it, and grows when that changes. */
-export function cacheKey(recipe: string, parts: unknown): Digest {
-  return digestOf(JSON.stringify([recipe, parts]))
+/** The key of what a recipe makes from these parts. */
+export function cacheKey(recipe: keyof typeof recipes, parts: unknown): Digest {
+  return digestOf(JSON.stringify([recipe, recipes[recipe], parts]))
 }
 
 export async function openCache(sys: Sys, folder: string, use: boolean): Promise<Cache> {
@@ -194,16 +195,22 @@ async function publish(sys: Sys, made: string, path: string): Promise<string> {
   )
 }
 
-/** Digest and size of a file. */
+/** Digest and size of a file. One buffer for all of it: see `contentsBytes`. */
 export async function digestOfFile(sys: Sys, path: string): Promise<{ digest: Digest; sizeBytes: number }> {
   const hash = createHash('sha256')
-  let sizeBytes = 0
+  const buffer = Buffer.allocUnsafe(readBytes)
   const file = await sys.disk.open(path, 'r')
-  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Uint8Array)
-    sizeBytes += (chunk as Uint8Array).length
+  try {
+    let sizeBytes = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, sizeBytes)
+      if (bytesRead === 0) return { digest: digestFromHex(hash.digest('hex')), sizeBytes }
+      hash.update(buffer.subarray(0, bytesRead))
+      sizeBytes += bytesRead
+    }
+  } finally {
+    await file.close()
   }
-  return { digest: digestFromHex(hash.digest('hex')), sizeBytes }
 }
 
 /** A folder of this process; those of processes that are gone are removed. */

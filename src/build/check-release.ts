@@ -6,11 +6,13 @@ import {
   type BuiltParts,
   type BuiltRelease,
   buildParts,
-  putRelease,
+  finishRelease,
   readInputs,
+  storedParts,
 } from './build-release.ts'
 import { openCache } from './cache.ts'
 import { definitionName, lockName } from './definition-file.ts'
+import { readOwnContent } from './definition-tree.ts'
 import { type Difference, differencesOf } from './layer-difference.ts'
 import { together } from './pool.ts'
 
@@ -28,13 +30,25 @@ export async function checkRelease(options: BuildOptions): Promise<CheckedReleas
   const { sys, cacheFolder, useCache } = options
   const cache = await openCache(sys, cacheFolder, useCache)
   try {
-    const first = await buildParts(options, inputs, cache)
+    const { definition } = inputs.definitionFile
+    const first = await buildParts(
+      options,
+      inputs,
+      cache,
+      await readOwnContent(sys, definition, options.folder),
+    )
     const scratch = await cache.scratch('check')
     const folder = join(scratch, 'definition')
-    await copyBackwards(sys, options.folder, folder, inputs.definitionFile.definition)
+    await copyBackwards(sys, options.folder, folder, definition)
     const elsewhere = { ...options, folder, sys: otherConditions(sys) }
-    const second = await buildParts(elsewhere, inputs, await openCache(sys, join(scratch, 'cache'), false))
-    const release = await putRelease(options.store, inputs, first)
+    const own = await readOwnContent(elsewhere.sys, definition, folder)
+    const second = await buildParts(
+      elsewhere,
+      inputs,
+      await openCache(sys, join(scratch, 'cache'), false),
+      own,
+    )
+    const release = await finishRelease(options, inputs, storedParts(first), cache)
     return { ...release, differences: await compare(sys, first, second) }
   } finally {
     await cache.close()

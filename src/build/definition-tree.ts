@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import { canonicalJson, type Definition } from '../core/index.ts'
+import { canonicalJson, type Definition, type Digest } from '../core/index.ts'
+import type { Sys } from '../sys/index.ts'
 import { addUsers } from './accounts.ts'
 import { cacheKey } from './cache.ts'
 import { runInside } from './chamber.ts'
 import { stampTimes } from './clamp.ts'
+import { digestOf } from './definition-file.ts'
 import { filesDigest, layFiles } from './definition-files.ts'
 import { treeOf } from './image-file.ts'
 import { type KeptLayer, type Packages, smallLayer } from './kept-layers.ts'
@@ -13,42 +15,42 @@ import type { TreeContext } from './trees.ts'
 import { trustText } from './trust.ts'
 import { keepLaidVar } from './var-content.ts'
 
-interface Own {
-  readonly definition: Definition
+/** All that a definition lays over packages and agent, as it was read once. */
+export interface OwnContent {
+  readonly spec: Definition['spec']
   readonly folder: string
-  /** The packages' and the agent's. */
-  readonly lower: readonly KeptLayer[]
+  /** Text of the trust root. */
   readonly trust: string | undefined
+  /** Of all of it. */
+  readonly digest: Digest
+}
+
+/** @throws BuildError `file-missing`, `key-invalid` */
+export async function readOwnContent(sys: Sys, { spec }: Definition, folder: string): Promise<OwnContent> {
+  const { form, users, files, services, health } = spec
+  const trust = spec.trust === undefined ? undefined : await trustText(sys, folder, spec.trust)
+  const content = [form, users, files, services, health, trust, await filesDigest(sys, folder, files)]
+  return { spec, folder, trust, digest: digestOf(JSON.stringify(content)) }
 }
 
 /** What the definition lays over packages and agent: users, files, services, trust root, health checks. */
 export async function definitionLayer(
   context: TreeContext,
   packages: Packages,
-  { definition, folder, lower }: Omit<Own, 'trust'>,
+  lower: readonly KeptLayer[],
+  own: OwnContent,
 ): Promise<KeptLayer> {
-  const { form, users, files, services, health, trust } = definition.spec
-  const own = {
-    ...{ definition, folder, lower },
-    trust: trust === undefined ? undefined : await trustText(context.sys, folder, trust),
-  }
-  const content = [
-    form,
-    users,
-    files,
-    services,
-    health,
-    own.trust,
-    await filesDigest(context.sys, folder, files),
-  ]
-  const key = cacheKey('definition 2', [lower.map(({ layer }) => layer.diffId), content])
-  return await smallLayer(context, packages, 'definition', key, () => definitionTree(context, packages, own))
+  const key = cacheKey('definition', [lower.map(({ layer }) => layer.diffId), own.digest])
+  return await smallLayer(context, packages, 'definition', key, () =>
+    definitionTree(context, packages, lower, own),
+  )
 }
 
 async function definitionTree(
   { sys, cache, lock: { epochSeconds } }: TreeContext,
   packages: Packages,
-  { definition: { spec }, folder, lower, trust }: Own,
+  lower: readonly KeptLayer[],
+  { spec, folder, trust }: OwnContent,
 ): Promise<string> {
   const upper = await cache.scratch('definition')
   const tree = new LaidTree(sys, upper, treeOf(sys, lower))

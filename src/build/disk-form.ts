@@ -39,7 +39,7 @@ export async function diskFormOf(
 ): Promise<BuiltDisk> {
   const { blobs, cache, lock } = context
   const content = layers.map(({ layer }) => layer.diffId)
-  const key = cacheKey('disk 5', [
+  const key = cacheKey('disk', [
     ...[content, toolsKey(context), kernelArguments, lock.epochSeconds, bootArguments],
   ])
   const { value } = await cache.entry(

@@ -71,9 +71,10 @@ export async function* contentsBytes(
   contents: Omit<Contents, 'digest'>,
 ): AsyncGenerator<Uint8Array> {
   const file = await sys.disk.open(contents.file, 'r')
+  const buffer = Buffer.allocUnsafe(Math.min(readBytes, contents.sizeBytes))
   try {
     for (let done = 0; done < contents.sizeBytes; ) {
-      const piece = Buffer.alloc(Math.min(readBytes, contents.sizeBytes - done))
+      const piece = buffer.subarray(0, contents.sizeBytes - done)
       await readWhole(file, piece, contents.from + done, contents.file)
       yield piece
       done += piece.length

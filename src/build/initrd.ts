@@ -11,7 +11,7 @@ import { extractLocked, type TreeContext, toolsKey } from './trees.ts'
  * --no-hostonly adds what common hardware needs. dracut's own choice, zstd -15, takes four times as long as all its
  * other work together and saves an eighth.
  */
-const dracutArguments = [
+export const dracutArguments = [
   ...['--force', '--quiet', '--reproducible', '--no-hostonly', '--no-early-microcode', '--nostrip'],
   ...['--compress', 'zstd -3 -q -T2'],
   ...['--add', 'systemd systemd-veritysetup'],
@@ -55,7 +55,7 @@ export async function initrdOf(context: TreeContext): Promise<string> {
   const { sys, cache, lock, progress } = context
   const kernels = lock.packages.filter(({ source }) => /^linux(?:-|$)/.test(source))
   const made = [toolsKey(context), kernels.map(({ digest }) => digest)]
-  const key = cacheKey('initrd 2', [...made, lock.epochSeconds, dracutArguments])
+  const key = cacheKey('initrd', [...made, lock.epochSeconds, dracutArguments])
   const { folder } = await cache.entry(key, 'initrd', async (out) => {
     const image = await toolsImage(context)
     const extracted = await cache.scratch('kernel')

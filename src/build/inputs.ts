@@ -65,13 +65,18 @@ export function inputsOf({ packages, tools, node, agent }: Lock): readonly Input
   return [...packages, ...tools, ...files.filter((file) => file !== undefined)]
 }
 
-/** Fails before anything is built, naming all that is not there. @throws BuildError `input-missing` */
+/** Of two hundred names the first few tell as much. */
+const namedMax = 8
+
+/** Fails before anything is built, naming what is not there. @throws BuildError `input-missing` */
 export async function requireInputs(blobs: BlobReader, inputs: readonly Input[]): Promise<void> {
   const missing: string[] = []
   for (const { name, digest, sizeBytes } of inputs)
     if ((await blobs.stat(digest))?.sizeBytes !== sizeBytes) missing.push(name)
   if (missing.length === 0) return
-  throw new BuildError('input-missing', `the store lacks what the lock names: ${missing.join(', ')}`, {
+  const named = missing.slice(0, namedMax).join(', ')
+  const more = missing.length > namedMax ? ` and ${missing.length - namedMax} more` : ''
+  throw new BuildError('input-missing', `the store lacks what the lock names: ${named}${more}`, {
     hint: keepHint,
   })
 }

@@ -42,7 +42,7 @@ interface Kept {
 /** The image's packages, installed, and split as the lock says. */
 export async function packagesLayers(context: TreeContext): Promise<Packages> {
   const { sys, cache, lock, progress } = context
-  const key = cacheKey('packages layers 2', [packagesKey(context), lock.layers])
+  const key = cacheKey('packagesLayers', [packagesKey(context), lock.layers])
   const { value, folder } = await cache.entry(
     key,
     `packages, ${lock.packages.length} of them`,
@@ -89,7 +89,7 @@ export async function smallLayer(
 ): Promise<KeptLayer> {
   const { sys, cache, lock } = context
   const { value, folder } = await cache.entry(
-    cacheKey('layer 3', [name, content, lock.epochSeconds, packagesKey(context)]),
+    cacheKey('layer', [name, content, lock.epochSeconds, packagesKey(context)]),
     `layer ${name}`,
     async (folder) => {
       const tree = await make()

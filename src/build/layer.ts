@@ -53,7 +53,7 @@ export async function packLayer(
   const { out, diffId, ...image } = await tarLayer(context, chamber, part)
   const gzip = lock.packages.find(({ name }) => name === 'gzip')?.digest
   const { value } = await cache.entry(
-    cacheKey('gzip 1', [diffId, gzip]),
+    cacheKey('gzip', [diffId, gzip]),
     `compressed layer ${part.name}`,
     async () => {
       await runScript(sys, { ...chamber, binds: [{ source: out, name: 'out', writable: true }] }, gzipScript)

@@ -38,7 +38,7 @@ export async function packContents(
 ): Promise<PackedPart> {
   if (contents.sizeBytes === 0) return { file: '/dev/null', frames: [] }
   const zstd = context.lock.tools.find((tool) => tool.name === 'zstd')?.digest
-  const key = cacheKey('frames 1', [contents.digest, contents.sizeBytes, zstd, frameBytes])
+  const key = cacheKey('frames', [contents.digest, contents.sizeBytes, zstd, frameBytes])
   const { folder, value } = await context.cache.entry(key, `compressed contents of ${name}`, async (out) => {
     const [part] = await packParts(context, out, [contents])
     return part?.frames ?? []

@@ -23,16 +23,16 @@ export interface TreeContext {
 }
 
 /** What a tree is made from: packages and the time that is given to all in it. */
-function treeKey(recipe: string, packages: readonly LockedPackage[], { epochSeconds }: Lock) {
+function treeKey(recipe: 'packages' | 'tools', packages: readonly LockedPackage[], { epochSeconds }: Lock) {
   return cacheKey(recipe, [packages.map(({ digest }) => digest), epochSeconds])
 }
 
 export function packagesKey({ lock }: TreeContext): Digest {
-  return treeKey('packages 2', lock.packages, lock)
+  return treeKey('packages', lock.packages, lock)
 }
 
 export function toolsKey({ lock }: TreeContext): Digest {
-  return treeKey('tools 3', lock.tools, lock)
+  return treeKey('tools', lock.tools, lock)
 }
 
 /** Debian's installer writes `/etc/hosts`, no package does; without it `localhost` has no address. */
@@ -110,11 +110,11 @@ export async function agentTree(context: TreeContext): Promise<string> {
 }
 
 export function nodeKey({ lock }: TreeContext): Digest {
-  return cacheKey('node 1', [lock.node])
+  return cacheKey('node', [lock.node])
 }
 
 export function agentKey({ lock }: TreeContext): Digest {
-  return cacheKey('agent 2', [lock.agent, systemFiles, unitLinks])
+  return cacheKey('agent', [lock.agent, systemFiles, unitLinks])
 }
 
 async function takeProgram(

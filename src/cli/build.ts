@@ -6,7 +6,7 @@ import {
   checkRelease,
   lockName,
 } from '../build/index.ts'
-import { parseLock, printReference } from '../core/index.ts'
+import { parseLock, printReference, shortDigest } from '../core/index.ts'
 import { describeCommit, provenanceStatement } from '../evidence/index.ts'
 import { openContentStore } from '../oci/index.ts'
 import { keepProvenance } from './build-record.ts'
@@ -52,25 +52,35 @@ export function addBuild({ command, act }: Registrar): void {
         const commit = await recordProvenance(context, folder, built)
         const reference = printReference({ repository: built.repository, digest: built.digest })
         const tagged = printReference({ repository: built.repository, tag: built.tag })
-        const { differences } = built
+        const { differences, update } = built
         return {
           json: {
             digest: built.digest,
             reference,
             tag: tagged,
             seconds,
+            ...(update !== undefined && { update }),
             ...(differences !== undefined && { reproducible: differences.length === 0, differences }),
             ...(commit !== undefined && { commit }),
           },
           text: [
             `${tagged} is ${built.digest}`,
             `  built in ${seconds} s${commit === undefined ? '' : ` from commit ${commit.commit}${commit.dirty ? ' with uncommitted changes' : ''}`}`,
+            ...(update === undefined ? [] : [sayUpdate(built.repository, update)]),
             ...(differences === undefined ? [] : sayDifferences(differences)),
           ].join('\n'),
           exitCode: differences === undefined || differences.length === 0 ? 0 : 1,
         }
       }),
     )
+}
+
+function sayUpdate(
+  repository: string,
+  { from, bytes, ofBytes }: NonNullable<BuiltRelease['update']>,
+): string {
+  const megabytes = (count: number) => (count / 1e6).toFixed(1)
+  return `  who runs ${repository}:${from.version} (${shortDigest(from.digest)}) fetches ${megabytes(bytes)} of ${megabytes(ofBytes)} MB`
 }
 
 function sayDifferences(differences: CheckedRelease['differences']): readonly string[] {

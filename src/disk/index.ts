@@ -1,4 +1,4 @@
-// The names and states of a node's two slots: boot entries whose file names count tries, and the folder they lie in.
+// What lies on a node's disk: slots and boot entries, whose file names count tries; images by their frames and hash trees.
 export {
   type BootEntry,
   bless,
@@ -28,7 +28,8 @@ export {
   sealSlot,
   writeWhy,
 } from './folder.ts'
-export { type Frame, parseSeekTable, printSeekTable, seekTableBytesMax, unpackFrames } from './frames.ts'
+export { type Frame, printSeekTable, unpackFrames } from './frames.ts'
+export { readFrameTable, readHashTree } from './image-blobs.ts'
 export { blockBytes, frameBytes, trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
 export {
@@ -39,6 +40,6 @@ export {
   type SlotEntry,
   slotsOf,
 } from './slots.ts'
-export { fetchedBytes, HeldBlocks, type PlannedFrame, planUpdate } from './update-plan.ts'
+export { fetchedBytes, HeldBlocks, type PlannedFrame, planUpdate, updateBytes } from './update-plan.ts'
 export { hashBlocks, hashBytes, leavesOfTree, verityTree } from './verity.ts'
 export { whenThere } from './when-there.ts'

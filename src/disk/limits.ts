@@ -8,3 +8,5 @@ export const installDigitsMax = 15
 export const frameBytes = 512 * 1024
 /** What EROFS, dm-verity and a page of memory agree on. */
 export const blockBytes = 4096
+/** Of the whole blob. For more than this, one request for all of it is faster than many, and is gone on with after a cut. */
+export const updateShareMax = 0.7

@@ -1,5 +1,5 @@
 import type { Frame } from './frames.ts'
-import { blockBytes } from './limits.ts'
+import { blockBytes, updateShareMax } from './limits.ts'
 import { hashBytes } from './verity.ts'
 
 /** The blocks of an image that is there already, by their hashes. */
@@ -59,7 +59,16 @@ export function planUpdate(
   return block * hashBytes === leaves.length ? planned : undefined
 }
 
-/** Bytes that a plan fetches. */
+/** Bytes of the root image's blob that a plan fetches. */
 export function fetchedBytes(plan: readonly PlannedFrame[]): number {
   return plan.reduce((sum, { held, packedBytes }) => sum + (held === undefined ? packedBytes : 0), 0)
+}
+
+/** Bytes of frames and hash tree that an update fetches; undefined where the whole blob is as good. */
+export function updateBytes(
+  plan: readonly PlannedFrame[],
+  blobs: { readonly rootBytes: number; readonly verityBytes: number },
+): number | undefined {
+  const bytes = fetchedBytes(plan) + blobs.verityBytes
+  return bytes > blobs.rootBytes * updateShareMax ? undefined : bytes
 }
