@@ -35,6 +35,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'adopt.test.ts': 300,
   'demo.test.ts': 420,
   'trixie.test.ts': 240,
+  'docs.test.ts': 360,
   'readme.test.ts': 240,
   'pack.test.ts': 90,
   'completion.test.ts': 90,

@@ -1,7 +1,7 @@
 import type { Reason } from '../core/index.ts'
 
 /** What an operator does about an order or a release that a node refused or left, by the reason's code. */
-const advice: Readonly<Record<string, string>> = {
+export const advice: Readonly<Record<string, string>> = {
   'signature-missing':
     'sign it and push it again: ashlar sign REFERENCE --key FILE, then ashlar push REFERENCE',
   'signatures-too-few': 'add a signature and push again: ashlar sign REFERENCE --key OTHER-FILE',

@@ -36,7 +36,10 @@ const account = z.int().min(1).max(59_999)
 const base = z.strictObject({
   debian: z.enum(['bookworm', 'trixie']).describe('Debian suite, with its -updates and -security pockets.'),
   mirrors: z
-    .strictObject({ debian: z.url(), 'debian-security': z.url() })
+    .strictObject({
+      debian: z.url().describe('Address of the archive: the folder that holds `dists/` and `pool/`.'),
+      'debian-security': z.url().describe('The same of the security archive.'),
+    })
     .optional()
     .describe("Where the archives are fetched from; default: this machine's own apt configuration."),
 })
@@ -48,7 +51,8 @@ const fileLayer = z
     owner: z
       .string()
       .regex(/^[a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*$/, 'write user:group')
-      .default('root:root'),
+      .default('root:root')
+      .describe('User and group of every file and folder of this entry.'),
     mode: octalMode
       .optional()
       .describe('Mode of every file; default 0644, or 0755 where the owner may execute it.'),
@@ -57,17 +61,20 @@ const fileLayer = z
   .describe('Files laid over the packages.')
 
 const user = z.strictObject({
-  name: accountName,
+  name: accountName.describe('Name of the user and of its group.'),
   uid: account.describe(
     'Fixed, so that files keep their owner from release to release. The group of the same name has it too.',
   ),
-  groups: z.array(accountName).default([]),
-  home: absolutePath.default('/nonexistent'),
-  shell: absolutePath.default('/usr/sbin/nologin'),
+  groups: z.array(accountName).default([]).describe('Further groups; they must be there.'),
+  home: absolutePath.default('/nonexistent').describe('Home folder; it is not made.'),
+  shell: absolutePath.default('/usr/sbin/nologin').describe('Login shell.'),
 })
 
 const trustedKeys = z
-  .strictObject({ threshold: z.int().min(1).default(1), keys: z.array(relativePath).min(1) })
+  .strictObject({
+    threshold: z.int().min(1).default(1).describe('How many different keys must have signed.'),
+    keys: z.array(relativePath).min(1).describe('Files of public keys (PEM) beside ashlar.yaml.'),
+  })
   .describe('Files of public keys (PEM) and how many of them must agree.')
 
 const spec = z.strictObject({
@@ -75,27 +82,44 @@ const spec = z.strictObject({
     .enum(['system', 'container'])
     .default('system')
     .describe('A system has a kernel and a disk form; a container has neither.'),
-  arch: z.enum(architectures).default('amd64'),
-  base,
+  arch: z.enum(architectures).default('amd64').describe('Architecture of the image.'),
+  base: base.describe('What the image is made from.'),
   kernel: z
     .strictObject({
-      package: packageName.default('linux-image-amd64'),
-      arguments: z.array(z.string().regex(/^[^\s"]+$/, 'one argument each, without blanks')).default([]),
+      package: packageName.default('linux-image-amd64').describe('Debian package of the kernel.'),
+      arguments: z
+        .array(z.string().regex(/^[^\s"]+$/, 'one argument each, without blanks'))
+        .default([])
+        .describe('Added to the boot line.'),
     })
-    .prefault({}),
-  packages: z.array(packageName).default([]),
-  files: z.array(fileLayer).default([]),
-  users: z.array(user).default([]),
+    .prefault({})
+    .describe('The kernel of a system.'),
+  packages: z
+    .array(packageName)
+    .default([])
+    .describe('Debian packages that are wanted; what they depend on comes along.'),
+  files: z.array(fileLayer).default([]).describe('Files laid over the packages, in this order.'),
+  users: z.array(user).default([]).describe('Users that are made.'),
   services: z
     .array(z.string().regex(/^[A-Za-z0-9@:._-]+$/, 'not a unit name'))
     .default([])
     .describe('systemd units to enable.'),
-  health: z.array(healthCheckSchema).default([]),
+  health: z
+    .array(healthCheckSchema)
+    .default([])
+    .describe(
+      'What must hold before a node keeps a boot; each check has exactly one of http, tcp, unit, exec.',
+    ),
   parameters: z
     .record(z.string().regex(/^[a-z][a-zA-Z0-9]*$/, 'use a camelCase name'), z.string())
-    .default({}),
+    .default({})
+    .describe('Written into the release document as they stand.'),
   trust: z
-    .strictObject({ version: z.int().min(1).default(1), release: trustedKeys, director: trustedKeys })
+    .strictObject({
+      version: z.int().min(1).default(1).describe('Counts the changes of these keys.'),
+      release: trustedKeys.describe('Keys that sign releases, and how many of them must agree.'),
+      director: trustedKeys.describe('Keys that sign orders to nodes, and how many of them must agree.'),
+    })
     .optional()
     .describe('Whom a node that runs this image believes. Required for a system.'),
   counter: z
@@ -111,10 +135,10 @@ const spec = z.strictObject({
     ),
   run: z
     .strictObject({
-      command: z.array(z.string()).min(1),
-      user: accountName.optional(),
-      workdir: absolutePath.optional(),
-      environment: z.record(z.string(), z.string()).default({}),
+      command: z.array(z.string()).min(1).describe('Program and arguments.'),
+      user: accountName.optional().describe('User that it runs as; default: root.'),
+      workdir: absolutePath.optional().describe('Folder that it starts in.'),
+      environment: z.record(z.string(), z.string()).default({}).describe('Environment variables.'),
     })
     .optional()
     .describe('What a container runs.'),
@@ -125,10 +149,10 @@ const apiVersion = 'ashlar/v1'
 
 export const definitionSchema = z
   .strictObject({
-    apiVersion: z.literal(apiVersion),
-    kind: z.literal('Image'),
-    metadata: z.strictObject({ name: imageName, version }),
-    spec,
+    apiVersion: z.literal(apiVersion).describe('Form of this file.'),
+    kind: z.literal('Image').describe('What this file describes.'),
+    metadata: z.strictObject({ name: imageName, version }).describe('Name and version of the release.'),
+    spec: spec.describe('What the image holds.'),
   })
   .superRefine((definition, context) => {
     const { form, trust, run, users, health } = definition.spec

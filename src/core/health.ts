@@ -13,7 +13,10 @@ export function durationMs(text: string): number {
   return Number(text.slice(0, -1)) * unitMs[text.at(-1) as keyof typeof unitMs]
 }
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and dashes')
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and dashes')
+  .describe('Name of the check, as reports show it.')
 
 /** A boot waits for its checks, and its watchdog for longer than that; Node's timers end at 24.8 days. */
 const withinMsMax = 24 * unitMs.h
@@ -32,10 +35,25 @@ const within = durationSchema
  */
 export const healthCheckSchema = z
   .union([
-    z.strictObject({ name, http: z.url({ protocol: /^https?$/ }), within }),
-    z.strictObject({ name, tcp: z.string().regex(/^[^:\s]+:\d{1,5}$/, 'write host:port'), within }),
-    z.strictObject({ name, unit: z.string().min(1), within }),
-    z.strictObject({ name, exec: z.array(z.string()).min(1), within }),
+    z.strictObject({
+      name,
+      http: z.url({ protocol: /^https?$/ }).describe('Must answer with a status of 200 to 399.'),
+      within,
+    }),
+    z.strictObject({
+      name,
+      tcp: z
+        .string()
+        .regex(/^[^:\s]+:\d{1,5}$/, 'write host:port')
+        .describe('Must accept a connection.'),
+      within,
+    }),
+    z.strictObject({ name, unit: z.string().min(1).describe('systemd unit that must be active.'), within }),
+    z.strictObject({
+      name,
+      exec: z.array(z.string()).min(1).describe('Program and arguments; must exit with 0.'),
+      within,
+    }),
   ])
   .describe('A check that a node runs before a boot counts as good.')
 

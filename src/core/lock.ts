@@ -4,41 +4,45 @@ import { isDigest } from './digest.ts'
 import { AshlarError } from './errors.ts'
 import { architectures } from './release-document.ts'
 
-const digest = z.custom<Digest>(
-  (value) => typeof value === 'string' && isDigest(value),
-  'not a sha256 digest',
-)
-const sizeBytes = z.int().min(0)
+const digest = z
+  .custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'not a sha256 digest')
+  .meta({ type: 'string', description: 'sha256 of its bytes.' })
+const sizeBytes = z.int().min(0).describe('Its size in bytes.')
+const archive = z
+  .enum(['debian', 'debian-security'])
+  .describe('Which archive of the mirror configuration holds it.')
 
-/** One signed archive index (`InRelease`) of one pocket: `bookworm`, `bookworm-updates`, `bookworm-security`. */
+/** One signed archive index (`InRelease`) of one pocket. */
 const pocket = z.strictObject({
-  name: z.string().min(1),
-  /** `debian` or `debian-security`: which archive of the mirror configuration holds it. */
-  archive: z.enum(['debian', 'debian-security']),
+  name: z.string().min(1).describe('`bookworm`, `bookworm-updates` or `bookworm-security`.'),
+  archive,
   digest,
   sizeBytes,
-  /** OpenPGP fingerprints of the keys whose signatures gpgv found good. */
-  signers: z.array(z.string().regex(/^[0-9A-F]{40}$/)).min(1),
+  signers: z
+    .array(z.string().regex(/^[0-9A-F]{40}$/))
+    .min(1)
+    .describe('OpenPGP fingerprints of the keys whose signatures gpgv found good.'),
 })
 
 /** One Debian package. `path` is relative to its archive, so that any mirror serves it; no host name is recorded. */
 export const lockedPackageSchema = z.strictObject({
-  name: z.string().min(1),
-  version: z.string().min(1),
-  architecture: z.string().min(1),
-  source: z.string().min(1),
-  archive: z.enum(['debian', 'debian-security']),
+  name: z.string().min(1).describe('Name of the Debian package.'),
+  version: z.string().min(1).describe('Its version.'),
+  architecture: z.string().min(1).describe('Its architecture, or `all`.'),
+  source: z.string().min(1).describe('The source package that it was made from.'),
+  archive,
   path: z
     .string()
     .regex(/^pool\/[^\s]+\.deb$/)
-    .refine((path) => !path.split('/').includes('..'), 'leads out of the archive'),
+    .refine((path) => !path.split('/').includes('..'), 'leads out of the archive')
+    .describe('Where it lies in its archive; no host name is recorded.'),
   digest,
   sizeBytes,
 })
 export type LockedPackage = z.infer<typeof lockedPackageSchema>
 
 /** A file that is no Debian package: the Node binary, the agent's bundle. */
-const input = z.strictObject({ version: z.string().min(1), digest, sizeBytes })
+const input = z.strictObject({ version: z.string().min(1).describe('Its version.'), digest, sizeBytes })
 
 /** The form of a lock that this Ashlar reads and writes. */
 const lockVersion = 1
@@ -48,26 +52,31 @@ const lockVersion = 1
  * and no tool that is not in here touches it.
  */
 export const lockSchema = z.strictObject({
-  lockVersion: z.literal(lockVersion),
-  /** Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions. */
-  request: digest,
-  architecture: z.enum(architectures),
-  suite: z.string().min(1),
-  /** Seconds since 1970: the newest date of the pockets; the clock of the build. */
-  epochSeconds: z.int().min(0),
-  pockets: z.array(pocket).min(1),
-  /** The image's packages, sorted by name. */
-  packages: z.array(lockedPackageSchema).min(1),
-  /**
-   * The image's layers, rarely changed first, each by the source packages it has. It stands here so that a release can
-   * be built again, and so that the next lock keeps it.
-   */
-  layers: z.array(z.array(z.string().min(1)).min(1)).min(1),
-  /** The packages of the tree that the build's tools run from, sorted by name; empty for a container. */
-  tools: z.array(lockedPackageSchema),
-  /** Present in a system: what the agent is and what runs it. */
-  node: input.optional(),
-  agent: input.optional(),
+  lockVersion: z.literal(lockVersion).describe('Form of this file.'),
+  request: digest.describe(
+    'Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions.',
+  ),
+  architecture: z.enum(architectures).describe('Architecture of the image.'),
+  suite: z.string().min(1).describe('Debian suite.'),
+  epochSeconds: z
+    .int()
+    .min(0)
+    .describe('Seconds since 1970: the newest date of the pockets; the clock of the build.'),
+  pockets: z.array(pocket).min(1).describe('The signed archive indexes that were asked.'),
+  packages: z.array(lockedPackageSchema).min(1).describe("The image's packages, sorted by name."),
+  layers: z
+    .array(z.array(z.string().min(1)).min(1))
+    .min(1)
+    .describe(
+      "The image's layers, rarely changed first, each by the source packages it has: a release can be built again, and the next lock keeps them.",
+    ),
+  tools: z
+    .array(lockedPackageSchema)
+    .describe(
+      'The packages of the tree that the build’s tools run from, sorted by name; empty for a container.',
+    ),
+  node: input.optional().describe('In a system: the Node binary that runs the agent.'),
+  agent: input.optional().describe('In a system: the agent’s bundle.'),
 })
 export type Lock = z.infer<typeof lockSchema>
 

@@ -1,0 +1,63 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { clearData, data, patternOf, readPage, root, Shell } from './pages.ts'
+
+const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.md'))
+  .toSorted()
+  .map((path) => readPage(`docs/${path}`))
+const runnable = pages.filter(({ steps }) => steps.length > 0)
+
+/** All that the pages tell a reader to do and that is not done here; this list only shrinks. */
+const elsewhere = [
+  'docs/tutorial.md: apt-get install --yes --no-install-recommends git npm',
+  'docs/tutorial.md: script/setup',
+  'docs/tutorial.md: npm pack && npm install --global ./ashlar-0.1.0.tgz',
+]
+
+describe('the pages of docs/', () => {
+  test('have commands, and output to compare', () => {
+    const steps = runnable.flatMap((page) => page.steps)
+    expect(steps.length).toBeGreaterThan(20)
+    expect(steps.filter(({ output }) => output.length > 0).length).toBeGreaterThan(steps.length / 3)
+  })
+
+  test('hold no command that is not run, but for those of the list', () => {
+    expect(pages.flatMap((page) => page.elsewhere.map(({ command }) => `${page.path}: ${command}`))).toEqual(
+      elsewhere,
+    )
+    expect(pages.flatMap((page) => page.otherBlocks)).toEqual([])
+  })
+})
+
+describe('a reader who types what stands in', () => {
+  let folder: string
+  let shell: Shell
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ashlar-docs-'))
+    const reader = { NAME: 'reader', EMAIL: 'reader@localhost' }
+    shell = new Shell(folder, {
+      PATH: `${join(root, 'bin')}:${process.env.PATH}`,
+      ASHLAR_DATA: data,
+      ...Object.fromEntries(
+        Object.entries(reader).flatMap(([key, value]) =>
+          ['AUTHOR', 'COMMITTER'].map((role) => [`GIT_${role}_${key}`, value]),
+        ),
+      ),
+    })
+  })
+  afterEach(async () => {
+    await clearData(shell)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test.each(runnable)('$path sees what it shows', async ({ steps }) => {
+    for (const { command, output } of steps) {
+      const { exitCode, text } = await shell.run(command)
+      expect(exitCode, `$ ${command}\n${text}`).toBe(0)
+      for (const line of output) expect(text, `$ ${command}`).toMatch(patternOf(line))
+    }
+  })
+})
