@@ -29,7 +29,7 @@ export {
   writeWhy,
 } from './folder.ts'
 export { type Frame, printSeekTable, unpackFrames } from './frames.ts'
-export { readFrameTable, readHashTree } from './image-blobs.ts'
+export { type BlobSource, readFrameTable, readHashTree } from './image-blobs.ts'
 export { blockBytes, frameBytes, trialBoots } from './limits.ts'
 export { diskPath } from './paths.ts'
 export {

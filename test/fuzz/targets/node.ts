@@ -3,18 +3,22 @@ import { readChecks } from '../../../src/agent/health.ts'
 import { AgentError, FolderSlots, NodeMemory, openServerLink } from '../../../src/agent/index.ts'
 import { readBootFacts } from '../../../src/agent/node-files.ts'
 import {
+  type BlobSource,
   DiskError,
   diskPath,
   parseEntryName,
   printEntryName,
   printSeekTable,
   readDiskFolder,
+  readFrameTable,
+  readHashTree,
   slotsOf,
   unpackFrames,
 } from '../../../src/disk/index.ts'
 import { createNodeKey } from '../../../src/identity/index.ts'
 import { MachineError } from '../../../src/machines/index.ts'
 import { readLauncherState, readMachine } from '../../../src/machines/machine-folder.ts'
+import { digestOf } from '../../../src/oci/index.ts'
 import { realSys, type Sys } from '../../../src/sys/index.ts'
 import { type FuzzTarget, promise, RefusedByFindings, textOf } from '../target.ts'
 import { digest } from './core.ts'
@@ -104,6 +108,11 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 900) yield bytes.subarray(at, at + 900)
 }
 
+/** A registry whose blob is whatever it likes. */
+const sourceOf = (bytes: Uint8Array): BlobSource => ({
+  readFrom: (_, from, to) => pieces(bytes.subarray(from, to)),
+})
+
 export const nodeTargets: readonly FuzzTarget[] = [
   {
     name: 'frames',
@@ -113,6 +122,37 @@ export const nodeTargets: readonly FuzzTarget[] = [
     async read(bytes) {
       for await (const content of unpackFrames(pieces(bytes)))
         promise(content.length <= 512 * 1024, 'a frame of more content than a frame may have')
+    },
+  },
+  {
+    name: 'frame-table',
+    form: 'bytes',
+    seeds: [Buffer.concat([...packed, table])],
+    refuses: [RefusedByFindings],
+    async read(bytes) {
+      const frames = await readFrameTable(
+        sourceOf(bytes),
+        { digest: digestOf(bytes), size: bytes.length },
+        bytes.length,
+      )
+      if (frames === undefined) throw new RefusedByFindings()
+      const packedBytes = frames.reduce((sum, frame) => sum + frame.packedBytes, 0)
+      promise(packedBytes < bytes.length, 'frames of more than the blob')
+    },
+  },
+  {
+    name: 'hash-tree',
+    form: 'bytes',
+    seeds: [Buffer.concat([...packed, table])],
+    refuses: [DiskError],
+    async read(bytes) {
+      const content = { digest: digestOf(Buffer.concat(contents)), sizeBytes: 5_007 }
+      const tree = await readHashTree(
+        sourceOf(bytes),
+        { digest: digestOf(bytes), size: bytes.length },
+        content,
+      )
+      promise(digestOf(tree) === content.digest, 'another tree than was signed')
     },
   },
   fileTarget('agent-state', state, async (sys) => {
