@@ -1,4 +1,4 @@
-import type { ExecResult, Sys } from '../sys/index.ts'
+import type { ExecOptions, ExecResult, Sys } from '../sys/index.ts'
 import { toolFailure } from './tool-failure.ts'
 
 /** Something of the host that a chamber sees, under `/run/ashlar/<name>`. */
@@ -73,16 +73,17 @@ export async function runInside(
   sys: Sys,
   chamber: Chamber,
   program: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
+  options: Pick<ExecOptions, 'onOutput'> = {},
 ): Promise<ExecResult> {
-  const variables = { ...fixedEnvironment, SOURCE_DATE_EPOCH: String(chamber.epochSeconds), ...environment }
-  const result = await sys.exec.run('setpriv', [
+  const variables = { ...fixedEnvironment, SOURCE_DATE_EPOCH: String(chamber.epochSeconds) }
+  const args = [
     ...mortal,
     ...['unshare', '--mount', '--net', '--ipc', '--uts', '--', 'sh', '-euc', enterScript, 'ashlar'],
     ...[chamber.root, chamber.image ?? '', overlayOptions(chamber), ...bindArguments(chamber), '--'],
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     ...program,
-  ])
+  ]
+  const result = await sys.exec.run('setpriv', args, options)
   if (result.exitCode === 0) return result
   throw await toolFailure(sys, program[0] ?? '', result, chamber.root)
 }
@@ -93,9 +94,9 @@ export function runScript(
   chamber: Chamber,
   script: string,
   args: readonly string[] = [],
-  environment: Readonly<Record<string, string>> = {},
+  options: Pick<ExecOptions, 'onOutput'> = {},
 ): Promise<ExecResult> {
-  return runInside(sys, chamber, ['/bin/sh', '-euc', script, 'sh', ...args], environment)
+  return runInside(sys, chamber, ['/bin/sh', '-euc', script, 'sh', ...args], options)
 }
 
 /** Nothing of the caller's environment reaches a program of the build. */

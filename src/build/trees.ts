@@ -50,7 +50,11 @@ export async function installedTree(context: TreeContext): Promise<string> {
   const tree = await cache.scratch('tree')
   const step = { step: 'install packages', total: names.length, unit: 'items' } as const
   progress({ ...step, done: 0 })
-  await installPackages(sys, tree, { packages, names, scratch: await cache.scratch('install'), epochSeconds })
+  await installPackages(sys, tree, {
+    ...{ packages, names, scratch: await cache.scratch('install'), epochSeconds },
+    // The step ends when the tree is cleaned.
+    onInstalled: (done) => progress({ ...step, done: Math.min(done, names.length - 1) }),
+  })
   await sys.disk.rm(packages, { recursive: true })
   await cleanTree(sys, { root: tree, epochSeconds })
   await keepVar(sys, { root: tree, epochSeconds })

@@ -55,6 +55,8 @@ export async function installPackages(
     readonly names: readonly string[]
     readonly scratch: string
     readonly epochSeconds: number
+    /** Called with how many packages are done. */
+    readonly onInstalled: (done: number) => void
   },
 ): Promise<void> {
   const { packages, names, scratch, epochSeconds } = options
@@ -74,8 +76,23 @@ export async function installPackages(
     binds: [{ source: packages, name: 'debs' }],
   }
   const batches = [first, ...unpackBatches(controls, essential)]
-  await runScript(sys, chamber, installScript, [...batches.flatMap((batch) => [...batch, '--'])])
+  await runScript(sys, chamber, installScript, [...batches.flatMap((batch) => [...batch, '--'])], {
+    onOutput: countInstalled(options.onInstalled),
+  })
   await checkInstalled(sys, join(database, 'status'), names)
+}
+
+/** dpkg says a line when it unpacks a package and one when it sets it up: half of them is what is done. */
+function countInstalled(report: (done: number) => void): (chunk: Uint8Array) => void {
+  const decoder = new TextDecoder()
+  let steps = 0
+  let rest = ''
+  return (chunk) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    steps += lines.filter((line) => /^(?:Unpacking|Setting up) /.test(line)).length
+    report(Math.floor(steps / 2))
+  }
 }
 
 /** Every package must be installed, and nothing but these; the helper's entry is taken out. */

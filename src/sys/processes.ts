@@ -19,7 +19,10 @@ async function run(program: string, args: readonly string[], options: ExecOption
   const exited = waitForExit(child)
   const stdout: Uint8Array[] = []
   let stderr: Buffer = Buffer.alloc(0)
-  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout.push(chunk)
+    options.onOutput?.(chunk)
+  })
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr = Buffer.concat([stderr, chunk]).subarray(-stderrBytesMax)
   })

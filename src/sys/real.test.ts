@@ -110,7 +110,15 @@ describe('the network', () => {
     })
   })
 
-  test('gives up when its caller does', async () => {
+  test('output comes as it is written, and whole in the end', async () => {
+  const seen: string[] = []
+  const { stdout } = await realSys.exec.run('sh', ['-c', 'echo one; echo two'], {
+    onOutput: (chunk) => seen.push(new TextDecoder().decode(chunk)),
+  })
+  expect([seen.join(''), new TextDecoder().decode(stdout)]).toEqual(['one\ntwo\n', 'one\ntwo\n'])
+})
+
+test('gives up when its caller does', async () => {
     const silent = await net.listen({ host: '127.0.0.1', port: 0 }, () =>
       controller.abort(new Error('enough')),
     )

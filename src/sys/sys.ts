@@ -68,6 +68,8 @@ export interface Disk
 }
 
 export interface ExecOptions {
+  /** Gets standard output as it comes; it is in the result as well. */
+  readonly onOutput?: (chunk: Uint8Array) => void
   readonly cwd?: string
   /** The whole environment of the process; nothing is inherited when it is given. */
   readonly env?: Readonly<Record<string, string>>
@@ -94,7 +96,7 @@ export interface RunningProcess {
   kill(signal?: 'SIGTERM' | 'SIGKILL' | 'SIGINT'): void
 }
 
-export interface SpawnOptions extends Omit<ExecOptions, 'stdin' | 'timeoutMs' | 'abortSignal'> {
+export interface SpawnOptions extends Omit<ExecOptions, 'stdin' | 'timeoutMs' | 'abortSignal' | 'onOutput'> {
   /** `pipe` (default): read through `stdout` and `stderr`; `inherit`: the terminal's; a path: appended to that file. */
   readonly output?: 'pipe' | 'inherit' | { readonly file: string }
   readonly stdin?: 'ignore' | 'inherit' | Uint8Array
