@@ -41,6 +41,14 @@ describe('a program', () => {
     ])
   })
 
+  test('output comes as it is written, and whole in the end', async () => {
+    const seen: string[] = []
+    const { stdout } = await exec.run('sh', ['-c', 'echo one; echo two'], {
+      onOutput: (chunk) => seen.push(new TextDecoder().decode(chunk)),
+    })
+    expect([seen.join(''), new TextDecoder().decode(stdout)]).toEqual(['one\ntwo\n', 'one\ntwo\n'])
+  })
+
   test('that a signal ended has 128 and the number as its exit code', async () => {
     expect((await exec.run('sh', ['-c', 'kill -9 $$'])).exitCode).toBe(137)
   })
@@ -110,15 +118,7 @@ describe('the network', () => {
     })
   })
 
-  test('output comes as it is written, and whole in the end', async () => {
-  const seen: string[] = []
-  const { stdout } = await realSys.exec.run('sh', ['-c', 'echo one; echo two'], {
-    onOutput: (chunk) => seen.push(new TextDecoder().decode(chunk)),
-  })
-  expect([seen.join(''), new TextDecoder().decode(stdout)]).toEqual(['one\ntwo\n', 'one\ntwo\n'])
-})
-
-test('gives up when its caller does', async () => {
+  test('gives up when its caller does', async () => {
     const silent = await net.listen({ host: '127.0.0.1', port: 0 }, () =>
       controller.abort(new Error('enough')),
     )
