@@ -37,7 +37,7 @@ function request(options: HttpRequest): Promise<HttpResponse> {
           ? options.signal.reason
           : cause instanceof SysError
             ? cause
-            : new SysError('connection-failed', `${options.method} ${url.origin} failed: ${cause.message}`, {
+            : new SysError('connection-failed', `${options.method} ${url.origin} failed: ${wordsOf(cause)}`, {
                 cause,
                 where: url.origin,
               }),
@@ -121,6 +121,12 @@ function peerCertificates(host: string, port: number, timeoutMs: number): Promis
   })
 }
 
+/** Of a name with several addresses Node says nothing itself, only what became of each. */
+export function wordsOf(cause: Error): string {
+  if (!(cause instanceof AggregateError) || cause.message !== '') return cause.message
+  return cause.errors.map((one) => (one instanceof Error ? one.message : String(one))).join('; ')
+}
+
 /** OpenSSL's own words for an answer in another protocol name its source files. */
 function tlsFault(cause: NodeJS.ErrnoException): string {
   return cause.code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'what answers there is no TLS' : cause.message.trim()
@@ -145,7 +151,7 @@ function connect(host: string, port: number, timeoutMs: number): Promise<void> {
     )
     socket.once('error', (cause) =>
       end(
-        new SysError('connection-failed', `cannot connect to ${host}:${port}: ${cause.message}`, { cause }),
+        new SysError('connection-failed', `cannot connect to ${host}:${port}: ${wordsOf(cause)}`, { cause }),
       ),
     )
   })
