@@ -69,7 +69,8 @@ describe('links', () => {
 describe('the reference', () => {
   test('is what script/docs makes', async () => {
     const made = await referencePages()
-    for (const [name, text] of Object.entries(made)) expect(read(`docs/reference/${name}`), name).toBe(text)
+    for (const [name, text] of Object.entries(made))
+      expect(read(`docs/reference/${name}`), `${name} is old: run script/docs`).toBe(text)
     expect(pages.filter((page) => page.startsWith('docs/reference/')).toSorted()).toEqual(
       Object.keys(made)
         .map((name) => `docs/reference/${name}`)

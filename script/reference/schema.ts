@@ -96,8 +96,8 @@ function mapOf({ additionalProperties }: Schema): string {
 }
 
 /** A bound that only says what a number can hold says nothing. */
-function rangeOf({ minimum, maximum = Number.MAX_SAFE_INTEGER }: Schema): string {
-  const from = minimum === undefined ? '' : `, from ${minimum}`
+function rangeOf({ minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_SAFE_INTEGER }: Schema): string {
+  const from = minimum === Number.MIN_SAFE_INTEGER ? '' : `, from ${minimum}`
   return maximum === Number.MAX_SAFE_INTEGER ? from : `${from} to ${maximum}`
 }
 

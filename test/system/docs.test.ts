@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { clearData, data, patternOf, readPage, root, Shell } from './pages.ts'
+import { clearAfter, patternOf, readPage, root, Shell, surroundings } from './pages.ts'
 
 const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.md'))
@@ -12,6 +12,7 @@ const runnable = pages.filter(({ steps }) => steps.length > 0)
 
 /** All that the pages tell a reader to do and that is not done here; this list only shrinks. */
 const elsewhere = [
+  'docs/how-to/adopt.md: ashlar adopt web-1.example.org --output web',
   'docs/tutorial.md: apt-get install --yes --no-install-recommends git npm',
   'docs/tutorial.md: script/setup',
   'docs/tutorial.md: npm pack && npm install --global ./ashlar-0.1.0.tgz',
@@ -32,24 +33,21 @@ describe('the pages of docs/', () => {
   })
 })
 
+/** Whom git takes for the author: a reader has set that up. */
+const reader = {
+  ...{ GIT_AUTHOR_NAME: 'reader', GIT_AUTHOR_EMAIL: 'reader@localhost' },
+  ...{ GIT_COMMITTER_NAME: 'reader', GIT_COMMITTER_EMAIL: 'reader@localhost' },
+}
+
 describe('a reader who types what stands in', () => {
   let folder: string
   let shell: Shell
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'ashlar-docs-'))
-    const reader = { NAME: 'reader', EMAIL: 'reader@localhost' }
-    shell = new Shell(folder, {
-      PATH: `${join(root, 'bin')}:${process.env.PATH}`,
-      ASHLAR_DATA: data,
-      ...Object.fromEntries(
-        Object.entries(reader).flatMap(([key, value]) =>
-          ['AUTHOR', 'COMMITTER'].map((role) => [`GIT_${role}_${key}`, value]),
-        ),
-      ),
-    })
+    shell = new Shell(folder, { ...surroundings, ...reader })
   })
   afterEach(async () => {
-    await clearData(shell)
+    await clearAfter(shell)
     rmSync(folder, { recursive: true, force: true })
   })
 

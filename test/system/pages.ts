@@ -108,10 +108,16 @@ export class Shell {
   }
 }
 
-/** Ends what a page left: machines, the server's state, releases. Packages and cache stay for the next one. */
-export async function clearData(shell: Shell): Promise<void> {
-  for (const name of namesIn(join(data, 'machines'))) await shell.run(`ashlar machine rm ${name} --yes`)
+/** What the shell of a page finds around it: the command, and one store for all. */
+export const surroundings = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, ASHLAR_DATA: data }
+
+/** Ends a page and what it left: machines, the server's state, releases. Packages and cache stay for the next one. */
+export async function clearAfter(shell: Shell): Promise<void> {
   shell.close()
+  // The page's own may hang in a command, or have another data folder by now.
+  const cleaner = new Shell(root, surroundings)
+  for (const name of namesIn(join(data, 'machines'))) await cleaner.run(`ashlar machine rm ${name} --yes`)
+  cleaner.close()
   for (const name of ['server', 'login.json', 'builds', 'store/repositories'])
     rmSync(join(data, name), { recursive: true, force: true })
 }
