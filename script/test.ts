@@ -37,6 +37,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'trixie.test.ts': 240,
   'docs.test.ts': 360,
   'readme.test.ts': 240,
+  'containerfile.test.ts': 90,
   'pack.test.ts': 90,
   'completion.test.ts': 90,
 }

@@ -1,9 +1,18 @@
-import { counterOf, type Digest, floorOf, type Progress, type ReleaseDocument } from '../core/index.ts'
+import {
+  counterOf,
+  type Digest,
+  type Finding,
+  floorOf,
+  type Progress,
+  type ReleaseDocument,
+} from '../core/index.ts'
 import { assembleRelease, type ContentStore, type Repository, readRelease } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { bootArguments } from './boot-file.ts'
 import { type Cache, cacheKey, openCache } from './cache.ts'
 import { requireClock } from './clock.ts'
+import { type BuiltContainerfile, containerfileKey, containerfileLayers } from './containerfile-layer.ts'
+import { type ContainerfileContent, readContainerfileContent } from './containerfile-source.ts'
 import { type DefinitionFile, readDefinition } from './definition-file.ts'
 import { definitionLayer, type OwnContent, readOwnContent } from './definition-tree.ts'
 import { type BuiltDisk, diskFormOf } from './disk-form.ts'
@@ -35,6 +44,8 @@ export interface BuiltRelease {
   readonly document: ReleaseDocument
   readonly repository: string
   readonly tag: string
+  /** What nobody can promise of it. */
+  readonly findings: readonly Finding[]
   /** What the step from this image's previous release is to a node; absent where there is none. */
   readonly update?: UpdateSize
 }
@@ -54,16 +65,18 @@ export async function buildRelease(options: BuildOptions): Promise<BuiltRelease>
 export interface BuildInputs {
   readonly definitionFile: DefinitionFile
   readonly lockFile: LockFile
+  readonly containerfile?: ContainerfileContent | undefined
 }
 
 /** Reads definition and lock, and fails here if the build could not come to its end. */
 export async function readInputs({ sys, folder, store }: BuildOptions): Promise<BuildInputs> {
   const definitionFile = await readDefinition(sys, folder)
-  const lockFile = await readLock(sys, folder, definitionFile)
+  const containerfile = await readContainerfileContent(sys, folder, definitionFile)
+  const lockFile = await readLock(sys, folder, definitionFile, containerfile?.bases)
   await requireRoot(sys)
   requireClock(sys, lockFile.lock.epochSeconds)
   await requireInputs(store.blobs, inputsOf(lockFile.lock))
-  return { definitionFile, lockFile }
+  return { definitionFile, lockFile, containerfile }
 }
 
 /** Parts of a release that are in the store. */
@@ -71,12 +84,13 @@ export interface StoredParts {
   /** Lowest first. */
   readonly layers: readonly Layer[]
   readonly disk?: BuiltDisk
+  /** Present where a Containerfile made the image. */
+  readonly made?: Pick<BuiltContainerfile, 'config' | 'findings'>
 }
 
 /** As {@link StoredParts}, with what the layers hold. */
-export interface BuiltParts {
+export interface BuiltParts extends Omit<StoredParts, 'layers'> {
   readonly layers: readonly KeptLayer[]
-  readonly disk?: BuiltDisk
 }
 
 /** The parts of a release; where none of its inputs has changed, nothing else is looked at. */
@@ -86,9 +100,10 @@ async function knownParts(options: BuildOptions, inputs: BuildInputs, cache: Cac
   const context = contextOf(options, inputs, cache)
   const own = await readOwnContent(options.sys, inputs.definitionFile.definition, options.folder)
   const made = [packagesKey, toolsKey, nodeKey, agentKey].map((keyOf) => keyOf(context))
+  const from = inputs.containerfile && containerfileKey(context, inputs.containerfile)
   const boot = [spec.kernel.arguments, bootArguments, dracutArguments]
   const { value } = await cache.entry(
-    cacheKey('release', [recipes, made, layers, epochSeconds, boot, own.digest]),
+    cacheKey('release', [recipes, made, layers, epochSeconds, boot, own.digest, from]),
     `parts of ${metadata.name} ${metadata.version}`,
     async () => storedParts(await buildParts(options, inputs, cache, own)),
     (parts) => areStored(options.store, parts),
@@ -96,8 +111,8 @@ async function knownParts(options: BuildOptions, inputs: BuildInputs, cache: Cac
   return value
 }
 
-export function storedParts({ layers, ...disk }: BuiltParts): StoredParts {
-  return { layers: layers.map(({ layer }) => layer), ...disk }
+export function storedParts({ layers, ...more }: BuiltParts): StoredParts {
+  return { layers: layers.map(({ layer }) => layer), ...more }
 }
 
 async function areStored({ blobs }: ContentStore, { layers, disk }: StoredParts): Promise<boolean> {
@@ -117,6 +132,13 @@ export async function buildParts(
   own: OwnContent,
 ): Promise<BuiltParts> {
   const context = contextOf(options, inputs, cache)
+  if (inputs.containerfile !== undefined) {
+    const { packages, ...made } = await containerfileLayers(context, inputs.containerfile)
+    return {
+      layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)],
+      made,
+    }
+  }
   if (own.spec.form === 'container') {
     const packages = await packagesLayers(context)
     return { layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)] }
@@ -155,7 +177,7 @@ export async function finishRelease(
 async function putRelease(
   repository: Repository,
   { definitionFile: { definition, digest }, lockFile: { lock, digest: lockDigest } }: BuildInputs,
-  { layers, disk }: StoredParts,
+  { layers, disk, made }: StoredParts,
 ): Promise<BuiltRelease> {
   const { metadata, spec } = definition
   const architecture = spec.arch
@@ -180,14 +202,16 @@ async function putRelease(
     images: [
       {
         architecture,
-        manifest: await putImage(repository, definition, layers, lock.epochSeconds),
+        manifest: await putImage(repository, definition, {
+          ...{ layers, config: made?.config, epochSeconds: lock.epochSeconds },
+        }),
       },
     ],
     disks:
       disk === undefined ? [] : [{ architecture, root: disk.root, verity: disk.verity, boot: disk.boot }],
     tag,
   })
-  return { digest: release, document, repository: metadata.name, tag }
+  return { digest: release, document, repository: metadata.name, tag, findings: made?.findings ?? [] }
 }
 
 /** A tag has no plus sign (distribution-spec, "Pulling manifests"); build metadata follows an underscore, as Helm writes it. */

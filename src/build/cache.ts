@@ -214,7 +214,7 @@ export async function digestOfFile(sys: Sys, path: string): Promise<{ digest: Di
 }
 
 /** A folder of this process; those of processes that are gone are removed. */
-async function makeWorkFolder(sys: Sys, folder: string): Promise<string> {
+export async function makeWorkFolder(sys: Sys, folder: string): Promise<string> {
   await sys.disk.mkdir(folder, { recursive: true, mode: 0o700 })
   for (const name of await sys.disk.readdir(folder))
     if (!isAlive(sys, pidOf(name))) await removeTree(sys, join(folder, name))

@@ -11,6 +11,7 @@ import {
   storedParts,
 } from './build-release.ts'
 import { openCache } from './cache.ts'
+import { contextOf, readContainerfileContent } from './containerfile-source.ts'
 import { definitionName, lockName } from './definition-file.ts'
 import { readOwnContent } from './definition-tree.ts'
 import { type Difference, differencesOf } from './layer-difference.ts'
@@ -42,9 +43,10 @@ export async function checkRelease(options: BuildOptions): Promise<CheckedReleas
     await copyBackwards(sys, options.folder, folder, definition)
     const elsewhere = { ...options, folder, sys: otherConditions(sys) }
     const own = await readOwnContent(elsewhere.sys, definition, folder)
+    const containerfile = await readContainerfileContent(elsewhere.sys, folder, inputs.definitionFile)
     const second = await buildParts(
       elsewhere,
-      inputs,
+      { ...inputs, containerfile },
       await openCache(sys, join(scratch, 'cache'), false),
       own,
     )
@@ -78,15 +80,16 @@ function otherConditions(sys: Sys): Sys {
 /** The definition in another folder, its files made in the opposite order. */
 async function copyBackwards(sys: Sys, from: string, to: string, { spec }: Definition): Promise<void> {
   const keys = [...(spec.trust?.release.keys ?? []), ...(spec.trust?.director.keys ?? [])]
-  const paths = [definitionName, lockName, ...keys, ...spec.files.map((layer) => layer.from)]
+  const source = spec.from === undefined ? [] : [spec.from.containerfile, contextOf(spec.from)]
+  const paths = [definitionName, lockName, ...keys, ...spec.files.map((layer) => layer.from), ...source]
   const copy = async (path: string): Promise<void> => {
     const [source, target] = [join(from, path), join(to, path)]
     const stat = await sys.disk.lstat(source)
     await sys.disk.mkdir(stat.isDirectory() ? target : dirname(target), { recursive: true })
-    if (stat.isDirectory())
-      for (const name of (await sys.disk.readdir(source)).toSorted().toReversed())
-        await copy(join(path, name))
-    else if (stat.isSymbolicLink()) {
+    if (stat.isDirectory()) {
+      const names = (await sys.disk.readdir(source)).filter((name) => name !== '.git')
+      for (const name of names.toSorted().toReversed()) await copy(join(path, name))
+    } else if (stat.isSymbolicLink()) {
       await sys.disk.rm(target, { force: true })
       await sys.disk.symlink(await sys.disk.readlink(source), target)
     } else await sys.disk.copyFile(source, target)

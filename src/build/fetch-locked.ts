@@ -1,5 +1,7 @@
 import type { Lock } from '../core/index.ts'
 import { Apt } from './apt.ts'
+import { fetchBase } from './base-images.ts'
+import { readContainerfile } from './containerfile-source.ts'
 import { lockName, readDefinition } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages } from './fetch-packages.ts'
@@ -13,9 +15,11 @@ import { aptOptionsOf, fetchOptionsOf, type InputFile, type LockOptions, storeIn
  */
 export async function fetchLocked(options: LockOptions): Promise<Lock> {
   const definitionFile = await readDefinition(options.sys, options.folder)
-  const { lock } = await readLock(options.sys, options.folder, definitionFile)
+  const containerfile = await readContainerfile(options.sys, options.folder, definitionFile)
+  const { lock } = await readLock(options.sys, options.folder, definitionFile, containerfile?.bases)
   const apt = await Apt.open(await aptOptionsOf(options, definitionFile.definition))
   await fetchPackages([...lock.packages, ...lock.tools], fetchOptionsOf(options, apt))
+  for (const base of lock.bases ?? []) await fetchBase(options, base)
   await keepInput(options, lock.node, options.node, 'Node')
   await keepInput(options, lock.agent, options.agent, 'the agent')
   return lock

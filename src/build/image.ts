@@ -1,39 +1,34 @@
 import { type Definition, type Digest, mediaType } from '../core/index.ts'
 import { type Descriptor, goJson, printManifest, type Repository } from '../oci/index.ts'
+import type { ImageConfig } from './buildah.ts'
 import { digestOf } from './definition-file.ts'
+import { BuildError } from './errors.ts'
 import type { Layer } from './layer.ts'
 
 /** SIGRTMIN+3: what systemd as process 1 takes for "halt" (systemd(1), "Signals"). */
 const haltSignal = 'SIGRTMIN+3'
 
+export interface ImageParts {
+  /** Lowest first. */
+  readonly layers: readonly Layer[]
+  /** What a Containerfile says of its start; `spec.run` counts more. */
+  readonly config?: ImageConfig | undefined
+  readonly epochSeconds: number
+}
+
 /** Writes the container image: config and manifest. Layers lowest first. */
 export async function putImage(
   repository: Repository,
-  { spec, metadata }: Definition,
-  layers: readonly Layer[],
-  epochSeconds: number,
+  definition: Definition,
+  { layers, config: own, epochSeconds }: ImageParts,
 ): Promise<Digest> {
   const created = new Date(epochSeconds * 1000).toISOString().replace('.000Z', 'Z')
-  const { run } = spec
   // Field order of Go's image-spec types: tools that rewrite a config write it so.
   const config = {
     created,
-    architecture: spec.arch,
+    architecture: definition.spec.arch,
     os: 'linux',
-    config: {
-      ...(run?.user !== undefined && { User: run.user }),
-      Env: [
-        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        ...Object.entries(run?.environment ?? {}).map(([name, value]) => `${name}=${value}`),
-      ],
-      ...(run !== undefined ? { Entrypoint: run.command } : { Cmd: ['/sbin/init'] }),
-      ...(run?.workdir !== undefined && { WorkingDir: run.workdir }),
-      Labels: {
-        'org.opencontainers.image.title': metadata.name,
-        'org.opencontainers.image.version': metadata.version,
-      },
-      ...(run === undefined && { StopSignal: haltSignal }),
-    },
+    config: startOf(definition, own),
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: layers.map(() => ({ created, created_by: 'ashlar build' })),
   }
@@ -48,6 +43,53 @@ export async function putImage(
     })),
   })
   return repository.putManifest(manifest, mediaType.manifest)
+}
+
+const searchPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Field order of Go's image-spec types here, too. @throws BuildError `run-missing` */
+function startOf({ spec: { run }, metadata }: Definition, own?: ImageConfig): ImageConfig {
+  const started =
+    run === undefined
+      ? (own ?? { Cmd: ['/sbin/init'], StopSignal: haltSignal })
+      : { ...own, Entrypoint: run.command, Cmd: [] }
+  if (!started.Entrypoint?.length && !started.Cmd?.length)
+    throw new BuildError(
+      'run-missing',
+      'neither the Containerfile nor the definition says what the container runs',
+      {
+        where: 'spec.run',
+        hint: 'add run: { command: [...] } to ashlar.yaml, or ENTRYPOINT to the Containerfile',
+      },
+    )
+  const user = run?.user ?? own?.User
+  const workdir = run?.workdir ?? own?.WorkingDir
+  return {
+    ...(user && { User: user }),
+    ...(own?.ExposedPorts && { ExposedPorts: own.ExposedPorts }),
+    Env: environmentOf(own?.Env ?? [searchPath], run?.environment ?? {}),
+    ...(started.Entrypoint?.length && { Entrypoint: started.Entrypoint }),
+    ...(started.Cmd?.length && { Cmd: started.Cmd }),
+    ...(own?.Volumes && { Volumes: own.Volumes }),
+    ...(workdir && { WorkingDir: workdir }),
+    Labels: {
+      ...withoutBuildah(own?.Labels),
+      'org.opencontainers.image.title': metadata.name,
+      'org.opencontainers.image.version': metadata.version,
+    },
+    ...(started.StopSignal && { StopSignal: started.StopSignal }),
+  }
+}
+
+/** A later value of a name takes the place of an earlier one. */
+function environmentOf(own: readonly string[], more: Readonly<Record<string, string>>): readonly string[] {
+  const lines = [...own, ...Object.entries(more).map(([name, value]) => `${name}=${value}`)]
+  return [...new Map(lines.map((line) => [line.split('=', 1)[0], line])).values()]
+}
+
+/** It writes its version among the labels, which says nothing of the image. */
+function withoutBuildah(labels: ImageConfig['Labels'] = {}) {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !name.startsWith('io.buildah.')))
 }
 
 async function putJson(repository: Repository, value: object, type: string): Promise<Descriptor> {

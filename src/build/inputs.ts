@@ -9,6 +9,7 @@ import {
 } from '../core/index.ts'
 import type { BlobReader } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
+import { baseInputsOf } from './base-images.ts'
 import { type DefinitionFile, digestOf, lockName, readOptional } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import { imageRoots, requestOf, toolRoots } from './roots.ts'
@@ -23,28 +24,38 @@ const lockHint = 'run ashlar lock'
 /** Moves no package. */
 const keepHint = 'run ashlar lock --keep, which fetches it again'
 
-/** Reads the lock that belongs to a definition. @throws BuildError `lock-missing`, `lock-stale`; LockError */
-export async function readLock(sys: Sys, folder: string, { definition }: DefinitionFile): Promise<LockFile> {
+/** Reads the lock that belongs to a definition, and to the bases that its Containerfile names. @throws BuildError `lock-missing`, `lock-stale`; LockError */
+export async function readLock(
+  sys: Sys,
+  folder: string,
+  { definition }: DefinitionFile,
+  bases?: readonly string[],
+): Promise<LockFile> {
   const where = join(folder, lockName)
   const bytes = await readOptional(sys, where)
   if (bytes === undefined)
     throw new BuildError('lock-missing', `there is no ${lockName} in ${folder}`, { where, hint: lockHint })
   const lock = parseLock(new TextDecoder().decode(bytes), where)
-  const why = whyUnfit(lock, definition.spec)
+  const why = whyUnfit(lock, definition.spec, bases)
   if (why === undefined) return { lock, digest: digestOf(bytes) }
   throw new BuildError('lock-stale', why, { where, hint: lockHint })
 }
 
 /** A lock is a file in git: it may be of another branch, or merged into something that no solver ever wrote. */
-function whyUnfit(lock: Lock, spec: Definition['spec']): string | undefined {
-  if (lock.request !== requestOf(spec) || lock.suite !== spec.base.debian || lock.architecture !== spec.arch)
-    return 'the definition asks for other packages than the lock answers'
+function whyUnfit(lock: Lock, spec: Definition['spec'], bases?: readonly string[]): string | undefined {
+  if (
+    lock.request !== requestOf(spec, bases) ||
+    lock.suite !== spec.base.debian ||
+    lock.architecture !== spec.arch
+  )
+    return `the definition asks for other ${bases === undefined ? 'packages' : 'packages or base images'} than the lock answers`
   const has = (packages: Lock['packages'], name: string) => packages.some((one) => one.name === name)
   const placed = lock.layers.flat()
   const missing = [
     ...lock.packages.map(({ source }) => source).filter((source) => !placed.includes(source)),
     ...imageRoots(spec, []).filter((name) => !has(lock.packages, name)),
     ...toolRoots(spec, []).filter((name) => !has(lock.tools, name)),
+    ...(bases ?? []).filter((name) => !lock.bases?.some((base) => base.name === name)),
     ...(spec.form === 'system'
       ? (['node', 'agent'] as const).filter((name) => lock[name] === undefined)
       : []),
@@ -60,9 +71,10 @@ interface Input {
 }
 
 /** Everything that the lock names, packages of image and tools alike. */
-export function inputsOf({ packages, tools, node, agent }: Lock): readonly Input[] {
+export function inputsOf(lock: Lock): readonly Input[] {
+  const { packages, tools, node, agent } = lock
   const files = [node && { ...node, name: 'node' }, agent && { ...agent, name: 'agent.js' }]
-  return [...packages, ...tools, ...files.filter((file) => file !== undefined)]
+  return [...packages, ...tools, ...baseInputsOf(lock), ...files.filter((file) => file !== undefined)]
 }
 
 /** Of two hundred names the first few tell as much. */
@@ -74,8 +86,9 @@ export async function requireInputs(blobs: BlobReader, inputs: readonly Input[])
   for (const { name, digest, sizeBytes } of inputs)
     if ((await blobs.stat(digest))?.sizeBytes !== sizeBytes) missing.push(name)
   if (missing.length === 0) return
-  const named = missing.slice(0, namedMax).join(', ')
-  const more = missing.length > namedMax ? ` and ${missing.length - namedMax} more` : ''
+  const names = [...new Set(missing)]
+  const named = names.slice(0, namedMax).join(', ')
+  const more = names.length > namedMax ? ` and ${names.length - namedMax} more` : ''
   throw new BuildError('input-missing', `the store lacks what the lock names: ${named}${more}`, {
     hint: keepHint,
   })

@@ -31,10 +31,12 @@ export interface KeptLayer extends ImageLayer {
 export interface Packages {
   readonly layers: readonly KeptLayer[]
   readonly image: string
+  /** The image whose tar and gzip pack what lies over them, and the digest of what it was made from. */
+  readonly programs: { readonly image: string; readonly key: Digest }
 }
 
 /** What stands in an entry of the cache beside its files. */
-interface Kept {
+export interface Kept {
   readonly layer: Layer
   readonly contents: Omit<Contents, 'file'>
 }
@@ -65,7 +67,9 @@ export async function packagesLayers(context: TreeContext): Promise<Packages> {
     },
     (layers) => allStored(context, layers),
   )
-  return { image: join(folder, imageName), layers: await readLayers(context, folder, value) }
+  const image = join(folder, imageName)
+  const layers = await readLayers(context, folder, value)
+  return { image, layers, programs: { image, key: packagesKey(context) } }
 }
 
 /** Node and the agent: two layers, the one that changes less first. */
@@ -79,7 +83,7 @@ export async function agentLayers(context: TreeContext, packages: Packages): Pro
   )
 }
 
-/** A layer that is made with the programs of the packages, of a tree that `make` makes. */
+/** A layer that is packed with the programs of the packages, of a tree that `make` makes. */
 export async function smallLayer(
   context: TreeContext,
   packages: Packages,
@@ -89,13 +93,13 @@ export async function smallLayer(
 ): Promise<KeptLayer> {
   const { sys, cache, lock } = context
   const { value, folder } = await cache.entry(
-    cacheKey('layer', [name, content, lock.epochSeconds, packagesKey(context)]),
+    cacheKey('layer', [name, content, lock.epochSeconds, packages.programs.key]),
     `layer ${name}`,
     async (folder) => {
       const tree = await make()
       const chamber = {
         root: await cache.scratch(`${name}-root`),
-        image: packages.image,
+        image: packages.programs.image,
         epochSeconds: lock.epochSeconds,
       }
       const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
@@ -127,12 +131,12 @@ export async function toolsImage(context: TreeContext): Promise<string> {
   return join(folder, imageName)
 }
 
-const imageName = 'image.erofs'
+export const imageName = 'image.erofs'
 const entriesName = 'entries.json'
 const leavesName = 'leaves'
 
 /** Lays layers into one image in `folder`, with the hashes of its blocks, and says where the contents of each lie there. */
-async function keepLayers(
+export async function keepLayers(
   { sys, lock }: TreeContext,
   folder: string,
   packed: readonly PackedLayer[],
@@ -164,7 +168,7 @@ function leavesBytes(bytes: number): number {
   return (bytes / blockBytes) * hashBytes
 }
 
-async function readLayers(
+export async function readLayers(
   { sys }: TreeContext,
   folder: string,
   kept: readonly Kept[],
@@ -183,7 +187,7 @@ async function readLayers(
 }
 
 /** The store may have lost what the cache remembers. */
-async function allStored({ blobs }: TreeContext, kept: readonly Kept[]): Promise<boolean> {
+export async function allStored({ blobs }: TreeContext, kept: readonly Kept[]): Promise<boolean> {
   for (const { layer } of kept)
     if ((await blobs.stat(layer.digest))?.sizeBytes !== layer.sizeBytes) return false
   return true

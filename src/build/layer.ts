@@ -51,7 +51,7 @@ export async function packLayer(
 ): Promise<PackedLayer> {
   const { sys, cache, blobs, lock } = context
   const { out, diffId, ...image } = await tarLayer(context, chamber, part)
-  const gzip = lock.packages.find(({ name }) => name === 'gzip')?.digest
+  const gzip = [...lock.packages, ...lock.tools].find(({ name }) => name === 'gzip')?.digest
   const { value } = await cache.entry(
     cacheKey('gzip', [diffId, gzip]),
     `compressed layer ${part.name}`,

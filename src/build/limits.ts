@@ -13,6 +13,8 @@ export const archiveRetryWindowMs = 2 * 60_000
 export const mismatchesMax = 2
 /** A file that is written beside the lock takes its name within milliseconds. */
 export const unfinishedAgeMs = 60_000
+/** A base image of some gigabytes. */
+export const baseTimeoutMs = 60 * 60_000
 /** One run of apt's solver takes half a second. */
 export const solveTimeoutMs = 2 * 60_000
 /** What one package may hold. Debian's largest are far below; deb(5) itself ends at 8 GiB a file. */

@@ -3,7 +3,9 @@ import { type Definition, type Lock, LockError, parseLock, printLock } from '../
 import type { Sys } from '../sys/index.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
+import { lockBases } from './base-images.ts'
 import { requireClock } from './clock.ts'
+import { readContainerfile } from './containerfile-source.ts'
 import { digestOf, lockName, readDefinition, readOptional } from './definition-file.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
@@ -21,6 +23,7 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   const { sys, folder } = options
   const definitionFile = await readDefinition(sys, folder)
   const { spec } = definitionFile.definition
+  const containerfile = await readContainerfile(sys, folder, definitionFile)
   const aptOptions = await aptOptionsOf(options, definitionFile.definition)
   const apt = await Apt.open(aptOptions)
   const indexes = { step: 'fetch indexes', total: 1, unit: 'items' } as const
@@ -32,11 +35,12 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   await checkNames(definitionFile, catalogue, elsewhere)
   const solver = { apt, catalogue, definitionFile }
   const packages = await solve(solver, imageRoots(spec, catalogue.essential))
-  const tools = spec.form === 'system' ? await solve(solver, toolRoots(spec, catalogue.essential)) : []
+  const tools = await solve(solver, toolRoots(spec, catalogue.essential))
   await fetchPackages([...packages, ...tools], fetchOptionsOf(options, apt))
+  const bases = containerfile && (await lockBases(options, containerfile.bases, spec.arch))
   const lock: Lock = {
     lockVersion: 1,
-    request: requestOf(spec),
+    request: requestOf(spec, containerfile?.bases),
     architecture: spec.arch,
     suite: spec.base.debian,
     epochSeconds: archive.epochSeconds,
@@ -48,6 +52,7 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
       node: await storeInput(options, options.node),
       agent: await storeInput(options, options.agent),
     }),
+    ...(bases !== undefined && { bases }),
   }
   const text = printLock(lock)
   await sys.disk.writeDurably(join(folder, lockName), text)

@@ -4,6 +4,7 @@
  */
 export const recipes = {
   agent: 2,
+  containerfile: 1,
   definition: 2,
   disk: 5,
   frames: 1,

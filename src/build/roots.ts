@@ -42,18 +42,24 @@ const verityPackages: Readonly<Record<Definition['spec']['base']['debian'], read
 
 /** The packages that are asked for by name; the solver adds what these depend on. */
 export function imageRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
+  if (spec.from !== undefined) return []
   const system = spec.form === 'system' ? [...systemPackages, spec.kernel.package] : []
   return [...new Set([...essential, mergedUsr, ...system, ...spec.packages])]
 }
 
-/** As {@link imageRoots}, for the tree that the tools run in; a container needs no tool that is not in its own image. */
+/** As {@link imageRoots}, for the tree that the tools run in; a container needs no tool that is not in its own image, unless a Containerfile made that. */
 export function toolRoots(spec: Definition['spec'], essential: readonly string[]): readonly string[] {
-  if (spec.form === 'container') return []
+  if (spec.form === 'container') return spec.from === undefined ? [] : [...essential, mergedUsr]
   return [...essential, mergedUsr, ...toolPackages, ...verityPackages[spec.base.debian]]
 }
 
-/** What a definition asks of the archive. While it stays the same, so does the lock: a new version, file or mirror asks for nothing else. */
-export function requestOf(spec: Definition['spec']): Digest {
+/**
+ * What a definition asks of the archive, and its Containerfile of registries. While it stays the same, so does the lock:
+ * a new version, file or mirror asks for nothing else.
+ */
+export function requestOf(spec: Definition['spec'], bases?: readonly string[]): Digest {
   const asked = [imageRoots(spec, []).toSorted(), toolRoots(spec, []).toSorted()]
-  return digestOf(JSON.stringify([spec.base.debian, spec.arch, spec.form, asked]))
+  return digestOf(
+    JSON.stringify([spec.base.debian, spec.arch, spec.form, asked, ...(bases === undefined ? [] : [bases])]),
+  )
 }

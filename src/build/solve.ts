@@ -18,6 +18,7 @@ export async function solve(
   context: SolverContext,
   roots: readonly string[],
 ): Promise<readonly LockedPackage[]> {
+  if (roots.length === 0) return []
   const solution = await context.apt.solve(roots)
   if (solution.is === 'solved') return choose(solution.packages, context.catalogue)
   throw new BuildError('dependencies-unmet', 'these packages cannot be installed together', {

@@ -62,12 +62,14 @@ export function addBuild({ command, act }: Registrar): void {
             ...(update !== undefined && { update }),
             ...(differences !== undefined && { reproducible: differences.length === 0, differences }),
             ...(commit !== undefined && { commit }),
+            ...(built.findings.length > 0 && { findings: built.findings }),
           },
           text: [
             `${tagged} is ${built.digest}`,
             `  built in ${seconds} s${commit === undefined ? '' : ` from commit ${commit.commit}${commit.dirty ? ' with uncommitted changes' : ''}`}`,
             ...(update === undefined ? [] : [sayUpdate(built.repository, update)]),
             ...(differences === undefined ? [] : sayDifferences(differences)),
+            ...sayFindings(built.findings),
           ].join('\n'),
           exitCode: differences === undefined || differences.length === 0 ? 0 : 1,
         }
@@ -89,6 +91,14 @@ function sayDifferences(differences: CheckedRelease['differences']): readonly st
     ({ path, what, reason }) => `  - ${path}: ${what}${reason === undefined ? '' : ` (${reason})`}`,
   )
   return [`  a second build differs in ${said.length} ${said.length === 1 ? 'place' : 'places'}:`, ...said]
+}
+
+function sayFindings(findings: BuiltRelease['findings']): readonly string[] {
+  if (findings.length === 0) return []
+  const said = findings.map(
+    ({ where, message }) => `  - ${where === undefined ? '' : `${where}: `}${message}`,
+  )
+  return ['  not reproducible by construction, as packages are; --check builds twice and compares:', ...said]
 }
 
 /** The commit is no part of the release (the same content is the same digest); it waits here to be signed beside it. */

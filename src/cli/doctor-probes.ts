@@ -22,6 +22,8 @@ type Finding = Omit<Check, 'name' | 'commands'>
 interface Probe {
   readonly name: string
   readonly commands: readonly string[]
+  /** Of no interest where no Containerfile is built. */
+  readonly forContainerfile?: boolean
   look(context: Context): Promise<Finding>
 }
 
@@ -60,6 +62,7 @@ function packageProbe(needed: DebianPackage): Probe {
   return {
     name: needed.brings.startsWith('/') ? needed.name : needed.brings,
     commands: needed.commands,
+    forContainerfile: needed.forContainerfile,
     async look({ sys }) {
       const missing: Finding = { is: 'missing', found: `not installed; it ${needed.why}`, hint }
       if (needed.brings.startsWith('/')) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -47,6 +47,21 @@ describe('doctor', () => {
       ...{ name: 'gpgv', commands: ['lock'], is: 'missing', hint: 'apt-get install gpgv' },
       found: 'not installed; it checks the signatures of archive indexes',
     })
+  })
+
+  test('what only a Containerfile needs is looked for where the definition has one', async () => {
+    const here = process.cwd()
+    try {
+      process.chdir(folder)
+      expect((await doctor(['build'])).of('buildah')).toBeUndefined()
+      writeFileSync(
+        'ashlar.yaml',
+        'apiVersion: ashlar/v1\nkind: Image\nmetadata: { name: a, version: 1.0.0 }\nspec: { form: container, base: { debian: bookworm }, from: { containerfile: Containerfile } }\n',
+      )
+      expect((await doctor(['build'])).of('buildah')).toMatchObject({ is: 'good' })
+    } finally {
+      process.chdir(here)
+    }
   })
 
   test.runIf(process.geteuid?.() === 0)('what the kernel allows is tried, and leaves nothing', async () => {

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import { BuildError, readDefinition } from '../build/index.ts'
 import { painter } from './colour.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
@@ -10,13 +12,13 @@ export function addDoctor({ command, act }: Registrar): void {
     usage: 'doctor [task...]',
     summary: 'look for what is missing on this host for which command, and say what mends it',
     about:
-      'Each look is a real one: programs are run, namespaces and mounts are made and go away again, the server is asked. Name commands to look only for what these need. What only root can try cannot be told by others, and counts as missing.',
+      'Each look is a real one: programs are run, namespaces and mounts are made and go away again, the server is asked. Name commands to look only for what these need. What only root can try cannot be told by others, and counts as missing. Where the definition in this folder is made from a Containerfile, what builds that is looked for, too.',
     examples: ['doctor', 'doctor lock build'],
     see: ['fsck', 'login'],
     exits: { 1: 'something is missing' },
   }).action(
     act(async (context, commands) => {
-      const wanted = probesFor(commands)
+      const wanted = probesFor(commands, await hasContainerfile(context, resolve('.')))
       const checks = await Promise.all(
         wanted.map(async ({ name, commands, look }) => ({
           name,
@@ -30,7 +32,7 @@ export function addDoctor({ command, act }: Registrar): void {
 }
 
 /** @throws CliError `usage` */
-function probesFor(commands: readonly string[]) {
+function probesFor(commands: readonly string[], containerfile: boolean) {
   const known = [...new Set(probes.flatMap((probe) => probe.commands))]
   const stranger = commands.find((name) => !known.includes(name))
   if (stranger !== undefined)
@@ -38,8 +40,20 @@ function probesFor(commands: readonly string[]) {
       hint: `name some of ${known.join(', ')}`,
     })
   return probes.filter(
-    (probe) => commands.length === 0 || probe.commands.some((name) => commands.includes(name)),
+    (probe) =>
+      (containerfile || probe.forContainerfile !== true) &&
+      (commands.length === 0 || probe.commands.some((name) => commands.includes(name))),
   )
+}
+
+/** A definition that is not there, or cannot be read, is for `ashlar build` to tell. */
+async function hasContainerfile({ sys }: Context, folder: string): Promise<boolean> {
+  try {
+    return (await readDefinition(sys, folder)).definition.spec.from !== undefined
+  } catch (error) {
+    if (error instanceof BuildError) return false
+    throw error
+  }
 }
 
 const marks = { good: '✓', missing: '✗', unknown: '?' }

@@ -83,6 +83,7 @@ export const exitCodes = [
     codes: [
       ...['definition-invalid', 'lock-malformed', 'lock-version', 'resource-invalid', 'request-invalid'],
       ...['not-debian', 'suite-unsupported', 'architecture-unsupported'],
+      'containerfile-invalid',
       ...['digest-malformed', 'reference-malformed', 'version-malformed', 'key-unreadable'],
     ],
   },
@@ -99,7 +100,7 @@ export const exitCodes = [
     meaning: 'a server, archive, port or program cannot be had',
     codes: [
       ...['registry-unreachable', 'server-unreachable', 'archive-unreachable', 'connection-failed'],
-      ...['archive-busy', 'archive-incomplete', 'host-unreachable'],
+      ...['archive-busy', 'archive-incomplete', 'base-unreachable', 'host-unreachable'],
       ...['program-missing', 'address-in-use', 'address-unavailable', 'database-in-use'],
     ],
   },

@@ -105,11 +105,38 @@ describe('a definition', () => {
     ],
     ['a floor above the release itself', edit('spec:\n', 'spec:\n  floor: 1.2.0\n'), 'spec.floor'],
     ['a version too large for a counter', edit('1.1.0', '1.1000000.0'), 'spec'],
+    [
+      'a system from a Containerfile',
+      edit('  packages: [nginx-light]\n  services: [nginx]', '  from: { containerfile: Containerfile }'),
+      'spec.from',
+    ],
     ['a system with run', edit('  services:', '  run: { command: [a] }\n  services:'), 'spec.run'],
   ])('%s is refused', (_, text, path) => {
     expect(findingsOf(text)).toEqual([
       expect.stringMatching(new RegExp(`^value-invalid ashlar\\.yaml:\\d+ ${path}$`)),
     ])
+  })
+
+  const fromContainerfile = `apiVersion: ashlar/v1
+kind: Image
+metadata: { name: a, version: 1.0.0 }
+spec:
+  form: container
+  base: { debian: bookworm }
+  from: { containerfile: app/Containerfile }
+`
+  test('a Containerfile says what its container runs', () => {
+    expect(definitionOf(fromContainerfile).spec.from).toEqual({
+      containerfile: 'app/Containerfile',
+      args: {},
+    })
+  })
+
+  test.each([
+    ['packages', '  packages: [hello]\n'],
+    ['services', '  services: [nginx]\n'],
+  ])('a Containerfile and %s are refused together', (key, more) => {
+    expect(findingsOf(fromContainerfile + more)).toEqual([`value-invalid ashlar.yaml:8 spec.${key}`])
   })
 
   test('accepts a check that may fail for a day', () => {

@@ -44,6 +44,19 @@ const base = z.strictObject({
     .describe("Where the archives are fetched from; default: this machine's own apt configuration."),
 })
 
+const source = z
+  .strictObject({
+    containerfile: relativePath.describe('A Containerfile beside ashlar.yaml.'),
+    context: relativePath.optional().describe('The folder that it copies from; default: the one it lies in.'),
+    args: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not the name of an ARG'), z.string())
+      .default({})
+      .describe('Values of its ARG lines. They can be read in the image: no place for a secret.'),
+  })
+  .describe(
+    'An existing Containerfile in place of packages, for a container. Its base images are locked; base says whose tools pack what it makes.',
+  )
+
 const fileLayer = z
   .strictObject({
     from: relativePath.describe('A file or folder beside ashlar.yaml.'),
@@ -98,6 +111,7 @@ const spec = z.strictObject({
     .array(packageName)
     .default([])
     .describe('Debian packages that are wanted; what they depend on comes along.'),
+  from: source.optional(),
   files: z.array(fileLayer).default([]).describe('Files laid over the packages, in this order.'),
   users: z.array(user).default([]).describe('Users that are made.'),
   services: z
@@ -155,14 +169,26 @@ export const definitionSchema = z
     spec: spec.describe('What the image holds.'),
   })
   .superRefine((definition, context) => {
-    const { form, trust, run, users, health } = definition.spec
+    const { form, trust, run, users, health, from, packages, services } = definition.spec
     const refuse = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path: ['spec', ...path], message })
     if (form === 'system' && trust === undefined)
       refuse([], 'a system needs trust: the keys that its nodes believe')
     if (form === 'system' && run !== undefined)
       refuse(['run'], 'only a container has run; a system has services')
-    if (form === 'container' && run === undefined) refuse([], 'a container needs run: what it starts')
+    if (form === 'container' && run === undefined && from === undefined)
+      refuse([], 'a container needs run: what it starts')
+    if (from !== undefined && form === 'system')
+      refuse(
+        ['from'],
+        'only a container is made from a Containerfile: a system needs a kernel and tools that are locked',
+      )
+    if (from !== undefined && packages.length > 0)
+      refuse(
+        ['packages'],
+        'packages come from the Containerfile where there is one: its base image has to hold them',
+      )
+    if (from !== undefined && services.length > 0) refuse(['services'], 'the Containerfile says what starts')
     try {
       if (floorOf(definition) > counterOf(definition))
         refuse(['floor'], 'is above the counter of this release itself')

@@ -24,6 +24,7 @@ export { jsonOf } from './json.ts'
 export {
   type Lock,
   LockError,
+  type LockedBase,
   type LockedPackage,
   lockedPackageSchema,
   lockSchema,

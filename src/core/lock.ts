@@ -44,6 +44,19 @@ export type LockedPackage = z.infer<typeof lockedPackageSchema>
 /** A file that is no Debian package: the Node binary, the agent's bundle. */
 const input = z.strictObject({ version: z.string().min(1).describe('Its version.'), digest, sizeBytes })
 
+const blob = z.strictObject({ digest, sizeBytes })
+
+/** An image that a Containerfile is built on: its manifest for one architecture, and the blobs that this names. */
+const lockedBaseSchema = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .describe('As the Containerfile has it; what it meant when it was locked is `digest`.'),
+  ...blob.shape,
+  blobs: z.array(blob).min(1).describe('Its configuration and layers.'),
+})
+export type LockedBase = z.infer<typeof lockedBaseSchema>
+
 /** The form of a lock that this Ashlar reads and writes. */
 const lockVersion = 1
 
@@ -51,33 +64,43 @@ const lockVersion = 1
  * Every input of a build, by version, size and sha256. What is not in here is not in the image,
  * and no tool that is not in here touches it.
  */
-export const lockSchema = z.strictObject({
-  lockVersion: z.literal(lockVersion).describe('Form of this file.'),
-  request: digest.describe(
-    'Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions.',
-  ),
-  architecture: z.enum(architectures).describe('Architecture of the image.'),
-  suite: z.string().min(1).describe('Debian suite.'),
-  epochSeconds: z
-    .int()
-    .min(0)
-    .describe('Seconds since 1970: the newest date of the pockets; the clock of the build.'),
-  pockets: z.array(pocket).min(1).describe('The signed archive indexes that were asked.'),
-  packages: z.array(lockedPackageSchema).min(1).describe("The image's packages, sorted by name."),
-  layers: z
-    .array(z.array(z.string().min(1)).min(1))
-    .min(1)
-    .describe(
-      "The image's layers, rarely changed first, each by the source packages it has: a release can be built again, and the next lock keeps them.",
+export const lockSchema = z
+  .strictObject({
+    lockVersion: z.literal(lockVersion).describe('Form of this file.'),
+    request: digest.describe(
+      'Digest of what was asked of the archive. A definition that asks for the same keeps its lock, and with it its versions.',
     ),
-  tools: z
-    .array(lockedPackageSchema)
-    .describe(
-      'The packages of the tree that the build’s tools run from, sorted by name; empty for a container.',
-    ),
-  node: input.optional().describe('In a system: the Node binary that runs the agent.'),
-  agent: input.optional().describe('In a system: the agent’s bundle.'),
-})
+    architecture: z.enum(architectures).describe('Architecture of the image.'),
+    suite: z.string().min(1).describe('Debian suite.'),
+    epochSeconds: z
+      .int()
+      .min(0)
+      .describe('Seconds since 1970: the newest date of the pockets; the clock of the build.'),
+    pockets: z.array(pocket).min(1).describe('The signed archive indexes that were asked.'),
+    packages: z
+      .array(lockedPackageSchema)
+      .describe("The image's packages, sorted by name; none where a Containerfile makes it."),
+    layers: z
+      .array(z.array(z.string().min(1)).min(1))
+      .describe(
+        "The image's layers, rarely changed first, each by the source packages it has: a release can be built again, and the next lock keeps them.",
+      ),
+    tools: z
+      .array(lockedPackageSchema)
+      .describe(
+        'The packages of the tree that the build’s tools run from, sorted by name; empty for a container of packages.',
+      ),
+    node: input.optional().describe('In a system: the Node binary that runs the agent.'),
+    agent: input.optional().describe('In a system: the agent’s bundle.'),
+    bases: z
+      .array(lockedBaseSchema)
+      .optional()
+      .describe('Where a Containerfile makes the image: the images that it names.'),
+  })
+  .superRefine(({ packages, layers, bases }, context) => {
+    if (bases === undefined && (packages.length === 0 || layers.length === 0))
+      context.addIssue({ code: 'custom', path: ['packages'], message: 'there are none' })
+  })
 export type Lock = z.infer<typeof lockSchema>
 
 export class LockError extends AshlarError<'lock-malformed' | 'lock-version'> {}

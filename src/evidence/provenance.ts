@@ -80,6 +80,11 @@ function dependencies({ document, lock, commit }: ProvenanceInputs): Resource[] 
       digest: sha256(pocket.digest),
     })),
     ...lock.packages.map((item) => debian(item, lock.suite, 'image')),
+    ...(lock.bases ?? []).map(({ name, digest }) => ({
+      name,
+      digest: sha256(digest),
+      annotations: { use: 'base' },
+    })),
     ...lock.tools.map((item) => debian(item, lock.suite, 'tool')),
     ...(['node', 'agent'] as const).flatMap((name) => {
       const input = lock[name]
