@@ -3,7 +3,7 @@ import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { MachineError } from './errors.ts'
 import { finishRemoval, heldExitCode, holding, isHeld, removeLeftovers } from './leftovers.ts'
-import { launcherEndMs, pollMs, powerOffMs, startMs, stateBytes } from './limits.ts'
+import { endingMs, launcherEndMs, pollMs, powerOffMs, startMs, stateBytes } from './limits.ts'
 import {
   isAlive,
   type LauncherState,
@@ -48,8 +48,9 @@ export async function startMachine(
   const { sys, folder, name } = at
   const paths = machinePaths(folder, name)
   await removeLeftovers(sys, folder)
-  // Also while its launcher has not said anything yet.
-  if ((await statusOf(at)).running || (await isHeld(sys, paths.home))) throw alreadyRunning(name)
+  // Held also by a launcher that has not said anything yet, or whose last processes are just being ended.
+  const free = async () => ((await isHeld(sys, paths.home)) ? undefined : true)
+  if ((await statusOf(at)).running || !(await waitFor(sys, endingMs, free))) throw alreadyRunning(name)
   // A full disk is told here: a launcher that cannot write could not say it.
   await sys.disk.writeDurably(paths.state, ' '.repeat(stateBytes))
   await sys.disk.rm(paths.state, { force: true })

@@ -26,3 +26,5 @@ export const commandMs = 20_000
 export const hashPieceBytes = 1024 * 1024
 /** More than a launcher's state ever has. */
 export const stateBytes = 4096
+/** The kernel ends all processes of a killed launcher well within this, also on a busy host. */
+export const endingMs = 5_000

@@ -323,7 +323,8 @@ describe('what breaks in between', () => {
     await stopMachine(at(name))
     await start(name)
     expect((await server.outcome(name, order)).outcome?.is).toBe('confirmed')
-    const starts = server.ranges.flatMap((range) => Number(/bytes=(\d+)-/.exec(range)?.[1] ?? Number.NaN))
+    // Ranges with an end ask for the table of frames.
+    const starts = server.ranges.flatMap((range) => Number(/bytes=(\d+)-$/.exec(range)?.[1] ?? Number.NaN))
     const resumed = starts.filter((start) => start > 0)
     expect(resumed.length).toBeGreaterThanOrEqual(2)
     expect(resumed.at(-1)).toBeGreaterThan(resumed[0] ?? 0)
