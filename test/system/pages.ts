@@ -86,12 +86,12 @@ export class Shell {
       })
   }
 
-  /** Types a command and returns its exit code, or, for one that stays, 0 as soon as it says that it serves. */
+  /** Types a command and returns its exit code; for one that stays, 0 as soon as it says that it serves, or 1 when it says why not. */
   async run(command: string): Promise<{ exitCode: number; text: string }> {
     this.#text = ''
     const stays = command.endsWith('&')
     this.#process.stdin.write(`${command}\n${stays ? '' : 'echo "<exit $?>"\n'}`)
-    const pattern = stays ? /serving at/ : /<exit (\d+)>/
+    const pattern = stays ? /serving at|^error: /m : /<exit (\d+)>/
     const found = await new Promise<RegExpExecArray>((resolveFound) => {
       this.#heard = () => {
         const match = pattern.exec(this.#text)
@@ -99,7 +99,7 @@ export class Shell {
       }
       this.#heard()
     })
-    return { exitCode: Number(found[1] ?? 0), text: this.#text }
+    return { exitCode: Number(stays ? found[0] !== 'serving at' : found[1]), text: this.#text }
   }
 
   /** Ends the shell and what it left running. */
