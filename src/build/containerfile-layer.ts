@@ -17,6 +17,7 @@ import {
   toolsImage,
 } from './kept-layers.ts'
 import { packLayer } from './layer.ts'
+import { toolFailure } from './tool-failure.ts'
 import { listTree } from './tree-split.ts'
 import { type TreeContext, toolsKey } from './trees.ts'
 
@@ -110,8 +111,9 @@ async function makeImage(
 async function requireKinds(sys: Sys, tree: string): Promise<void> {
   for (const name of ['dev', 'proc', 'sys'])
     await sys.exec.run('find', [join(tree, name), '-mindepth', '1', '-delete'])
-  const { stdout } = await sys.exec.run('find', [tree, '!', '-type', 'f,d,l', '-printf', '/%P\\n'])
-  const found = new TextDecoder().decode(stdout).trim()
+  const list = await sys.exec.run('find', [tree, '!', '-type', 'f,d,l', '-printf', '/%P\\n'])
+  if (list.exitCode !== 0) throw await toolFailure(sys, 'find', list, tree)
+  const found = new TextDecoder().decode(list.stdout).trim()
   if (found === '') return
   throw new BuildError(
     'kind-unknown',

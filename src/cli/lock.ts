@@ -37,10 +37,14 @@ export function addLock({ command, act }: Registrar): void {
           lock: resolve(folder, 'ashlar.lock'),
           packages: lock.packages.length,
           tools: lock.tools.length,
+          ...(lock.bases !== undefined && {
+            bases: lock.bases.map(({ name, digest }) => ({ name, digest })),
+          }),
           epochSeconds: lock.epochSeconds,
           pockets: lock.pockets.map((pocket) => pocket.name),
         }
-        const what = `${summary.packages} packages and ${summary.tools} packages of tools`
+        const images = lock.bases === undefined ? '' : `${lock.bases.length} base images, `
+        const what = `${images}${summary.packages} packages and ${summary.tools} packages of tools`
         return {
           json: summary,
           text: keep

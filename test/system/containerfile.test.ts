@@ -145,6 +145,9 @@ async function imageOf(name: string, release: Digest) {
     listed: execFileSync('tar', ['-tvzf', layer, '--numeric-owner', '--full-time', '--utc'], {
       encoding: 'utf8',
     }),
+    laid: execFileSync('tar', ['-tvzf', blobPath(manifest.layers[1]?.digest ?? release), '--numeric-owner'], {
+      encoding: 'utf8',
+    }),
     read: (path: string) => execFileSync('tar', ['-xOzf', layer, path], { encoding: 'utf8' }),
   }
 }
@@ -163,7 +166,10 @@ test('a Containerfile is built on its locked base, twice the same, and starts wh
   const definition = define(
     'app',
     application,
-    '  run: { command: [/bin/sh], environment: { WHERE: there } }\n',
+    `  run: { command: [/bin/sh], environment: { WHERE: there } }
+  users: [{ name: keeper, uid: 2000 }]
+  files: [{ from: greeting, to: /etc/greeting, owner: "keeper:keeper" }]
+`,
   )
   await done('lock', definition)
   const lock = lockOf(definition)
@@ -174,9 +180,10 @@ test('a Containerfile is built on its locked base, twice the same, and starts wh
     'base-by-tag Containerfile:2',
     'run-unproven Containerfile:4',
   ])
-  const { config, listed, read } = await imageOf('app', built.digest)
+  const { config, listed, laid, read } = await imageOf('app', built.digest)
   expect(config).toMatchObject({ Entrypoint: ['/bin/sh'], Env: expect.arrayContaining(['WHERE=there']) })
   expect(config).not.toHaveProperty('Cmd')
+  expect(laid).toMatch(/-rw-r--r-- 2000\/2000 .* etc\/greeting/)
   expect(read('srv/copy')).toBe('good morning\n')
   const time = new Date(lock.epochSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ')
   for (const name of ['greeting', 'copy', `clock-${lock.epochSeconds}`])
@@ -253,7 +260,9 @@ test('a base that is moved to another digest changes nothing until it is locked 
   const [before] = lockOf(definition).bases ?? []
   const { digest } = await done('build', definition)
   await pushBase(['libhello'])
-  expect((await done('build', definition, '--no-cache')).digest).toBe(digest)
+  // Another text, so that buildah works once more.
+  appendFileSync(join(definition, 'Containerfile'), '# a note\n')
+  expect((await done('build', definition)).digest).toBe(digest)
   await done('lock', definition)
   expect(lockOf(definition).bases?.[0]).toMatchObject({
     name: base,
@@ -275,7 +284,8 @@ test('a base that the store lost or holds damaged is told, and fetched again', a
   writeFileSync(path, bytes)
   expect(await failure('build', definition)).toMatchObject({ code: 'hash-mismatch' })
   await done('lock', definition, '--keep')
-  await done('build', definition)
+  bytes[100] = (bytes[100] ?? 0) ^ 1
+  expect(readFileSync(path).equals(bytes)).toBe(true)
 })
 
 test('a Containerfile that names another base makes the lock stale; another file does not', async () => {
