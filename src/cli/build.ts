@@ -98,7 +98,7 @@ function sayFindings(findings: BuiltRelease['findings']): readonly string[] {
   const said = findings.map(
     ({ where, message }) => `  - ${where === undefined ? '' : `${where}: `}${message}`,
   )
-  return ['  not reproducible by construction, as packages are; --check builds twice and compares:', ...said]
+  return ['  not reproducible by construction; --check builds twice and names what differs:', ...said]
 }
 
 /** The commit is no part of the release (the same content is the same digest); it waits here to be signed beside it. */
