@@ -136,5 +136,7 @@ export function isUpdateFault(error: unknown): boolean {
   // The running image may be on a disk that fails; a full disk would be full for the whole blob, too.
   if (isDiskFault(error)) return !isDiskFull(error)
   if (error instanceof DiskError) return error.code === 'frame-malformed'
-  return error instanceof OciError && /^(?:digest|size)-mismatch$/.test(error.code)
+  return (
+    error instanceof OciError && /^(?:digest-mismatch|size-mismatch|ranges-unsupported)$/.test(error.code)
+  )
 }

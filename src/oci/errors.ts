@@ -18,6 +18,7 @@ export type OciErrorCode =
   | 'registry-unreachable'
   | 'unauthorized'
   | 'denied'
+  | 'ranges-unsupported'
   | 'registry-failed'
 
 export class OciError extends AshlarError<OciErrorCode> {}

@@ -76,6 +76,13 @@ async function openAt(
   const whole = position === 0 && to === Number.POSITIVE_INFINITY
   const headers = whole ? {} : { range: `bytes=${position}-${Number.isFinite(to) ? to - 1 : ''}` }
   const response = await http.send({ method: 'GET', target, headers }, [200, 206, 404, 416])
+  if (response.status === 200 && Number.isFinite(to)) {
+    // All of it was not asked for; leaving the loop ends the transfer.
+    for await (const _ of response.body) break
+    throw new OciError('ranges-unsupported', `${http.host} does not send parts of a blob`, {
+      where: http.host,
+    })
+  }
   if (response.status === 200) return skipping(response.body, position)
   if (response.status === 206 && rangeStart(response) === position) return response.body
   await http.finish(response)

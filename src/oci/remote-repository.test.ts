@@ -185,6 +185,27 @@ describe('a download', () => {
     expect(digestOf(await collect(remote.blobs.read(root.digest), root.size))).toBe(root.digest)
   })
 
+  test('of a part brings that part, and is refused where the registry knows no ranges', async () => {
+    await push()
+    const root = await rootBlob()
+    const whole = Buffer.from(await collect(local.blobs.read(root.digest), root.size))
+    const part = (from: number, to: number) =>
+      collect(remote.blobs.readFrom(root.digest, from, to), to - from)
+    for (const [from, to] of [
+      [0, 10],
+      [1_000, 70_000],
+      [root.size - 9, root.size],
+    ] as const)
+      expect(Buffer.from(await part(from, to)).equals(whole.subarray(from, to))).toBe(true)
+    cutting(30_000, 2)
+    expect(Buffer.from(await part(500, 100_000)).equals(whole.subarray(500, 100_000))).toBe(true)
+    registry.intercept = (request) => {
+      delete request.headers.range
+      return false
+    }
+    await expect(part(1_000, 70_000)).rejects.toMatchObject({ code: 'ranges-unsupported' })
+  })
+
   test('that brings nothing is given up, after waiting longer and longer', async () => {
     await push()
     cutting(0, 1_000)

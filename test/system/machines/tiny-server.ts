@@ -220,13 +220,15 @@ export class TinyServer {
     if (kind === 'manifests') return this.#manifest(parseDigest(digest), response)
     if (kind === 'referrers') return this.#referrers(parseDigest(digest), response)
     const whole = this.exchanged.get(parseDigest(digest)) ?? (await this.#blob(parseDigest(digest)))
-    const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1]
+    const [, range, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
     this.ranges.push(request.headers.range ?? 'whole')
     const start = Number(range ?? 0)
-    const content = whole.subarray(start)
+    const content = whole.subarray(start, last ? Number(last) + 1 : whole.length)
     response.writeHead(range === undefined ? 200 : 206, {
       'content-length': content.length,
-      ...(range !== undefined && { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` }),
+      ...(range !== undefined && {
+        'content-range': `bytes ${start}-${start + content.length - 1}/${whole.length}`,
+      }),
     })
     const large = content.length > 100_000
     const stall = large ? this.stallAfterBytes.shift() : undefined
