@@ -228,7 +228,8 @@ async function oldestBuildMs(sys: Sys, folder: string): Promise<number> {
     const stat = isAlive(sys, pidOf(name))
       ? await sys.disk.stat(join(folder, name)).catch(() => undefined)
       : undefined
-    if (stat !== undefined) oldest = Math.min(oldest, stat.birthtimeMs)
+    // A use is noted in whole milliseconds.
+    if (stat !== undefined) oldest = Math.min(oldest, Math.floor(stat.birthtimeMs))
   }
   return oldest
 }
