@@ -232,10 +232,11 @@ describe('a registry', () => {
 
   const remote = () =>
     openRemoteRepository(sys, { url: registry.url, name: 'gateway', credential: () => basic('writer') })
-  const push = () => copyRelease(local, remote(), digest, { referrers: true, progress: noProgress })
+  const push = () =>
+    copyRelease(local, remote(), digest, { referrers: true, step: 'copy', progress: noProgress })
   const target = async () => (await openContentStore(realSys, join(folder, 'target'))).repository('gateway')
   const pull = async () =>
-    copyRelease(remote(), await target(), digest, { referrers: true, progress: noProgress })
+    copyRelease(remote(), await target(), digest, { referrers: true, step: 'copy', progress: noProgress })
   const gone: Told = {
     ...{ code: 'registry-unreachable', says: /the registry 127\.0\.0\.1:\d+ cannot be reached/ },
     ...{

@@ -80,8 +80,14 @@ async function checkServerFolder(
   }
 }
 
-async function checkMachineFolders({ sys, folders }: Context): Promise<CheckedPart | undefined> {
-  const checks = await checkMachines(sys, folders.machines, architectureOf(process.arch))
+async function checkMachineFolders({
+  sys,
+  folders,
+  progress,
+  signal,
+}: Context): Promise<CheckedPart | undefined> {
+  const architecture = architectureOf(process.arch)
+  const checks = await checkMachines(sys, folders.machines, { architecture, progress, signal })
   if (checks.length === 0) return undefined
   const faults = checks.flatMap((check) => check.faults)
   for (const { name } of checks) {

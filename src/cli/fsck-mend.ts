@@ -140,7 +140,8 @@ async function listAnew(
   const tags = await from.tags()
   for (const tag of tags) {
     const digest = (await from.manifest(tag))?.digest
-    if (digest !== undefined) await copyRelease(from, to, digest, { tag, referrers: true, progress })
+    if (digest !== undefined)
+      await copyRelease(from, to, digest, { tag, referrers: true, step: 'fetch blobs', progress })
   }
   return { done: true, said: `${name} lists ${tags.length} tags again: ${tags.slice(0, 10).join(', ')}` }
 }

@@ -1,5 +1,6 @@
 import { stringify as printYaml } from 'yaml'
-import { type Kind, kindPaths, type Resource } from '../api/index.ts'
+import { type Client, type Kind, kindPaths, type Node, type Resource } from '../api/index.ts'
+import { asOneStep } from '../core/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
 import { openSession } from './session.ts'
@@ -29,15 +30,22 @@ export function addGet({ command, act }: Registrar): void {
           throw new CliError('usage', 'only a node can be waited for, until it is confirmed', {
             hint: 'get node NAME --wait-for confirmed',
           })
-        const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
-        for await (const resource of client.watch(kind, name, limit))
-          if (resource.status.observed?.running.confirmed)
-            return { ...listing(context, kind, [resource]), json: resource }
-        throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
-          hint: `look at its console: ashlar machine console ${name} --log`,
-        })
+        const node = await asOneStep(context.progress, `wait for ${name}`, () =>
+          confirmedNode(context, client, name),
+        )
+        return { ...listing(context, kind, [node]), json: node }
       }),
     )
+}
+
+/** @throws CliError `timed-out` */
+async function confirmedNode(context: Context, client: Client, name: string): Promise<Node> {
+  const limit = AbortSignal.any([context.signal, AbortSignal.timeout(waitMsDefault)])
+  for await (const node of client.watch('Node', name, limit))
+    if (node.status.observed?.running.confirmed) return node
+  throw new CliError('timed-out', `${name} was not confirmed within ${waitMsDefault / 1_000} s`, {
+    hint: `look at its console: ashlar machine console ${name} --log`,
+  })
 }
 
 /** `node`, `nodes` and `Node` are the same. @throws CliError `usage` */

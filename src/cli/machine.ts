@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { asOneStep } from '../core/index.ts'
 import {
   consoleText,
   damagedMachines,
@@ -75,11 +76,9 @@ function addStart({ command, act }: Registrar, machine: Command): void {
   ).action(
     act(async (context, [name]) => {
       requireRoot(context)
-      const state = await startMachine({
-        ...at(context, name),
-        node: process.execPath,
-        signal: context.signal,
-      })
+      const state = await asOneStep(context.progress, `start ${name}`, () =>
+        startMachine({ ...at(context, name), node: process.execPath, signal: context.signal }),
+      )
       return { json: state, text: `${name} boots from slot ${state.running?.slot ?? '?'}` }
     }),
   )
@@ -98,7 +97,7 @@ function addStop({ command, act }: Registrar, machine: Command): void {
   ).action(
     act(async (context, [name]) => {
       requireRoot(context)
-      await stopMachine(at(context, name))
+      await asOneStep(context.progress, `power off ${name}`, () => stopMachine(at(context, name)))
       return { json: { name, running: false }, text: `${name} is off` }
     }),
   )
@@ -130,7 +129,7 @@ function addRemove({ command, act }: Registrar, machine: Command): void {
           ...(found === undefined ? [] : [`free ${found.machine.address}`]),
         ]
         await confirm(context, { steps: plan, yes })
-        await removeMachine(at(context, name))
+        await asOneStep(context.progress, `remove ${name}`, () => removeMachine(at(context, name)))
         return { json: { name, removed: true, plan }, text: `removed ${name}` }
       }),
     )

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { ProgressEvent } from '../core/index.ts'
 import { openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { releaseFixture, testServer } from '../testing/index.ts'
@@ -21,7 +22,9 @@ test('a push that is interrupted says so, publishes nothing, and ends well when 
     })
     const interrupted = new AbortController()
     // In the middle of the largest blob.
-    const progress = ({ done, total = 0 }: { done: number; total?: number }) => {
+    const steps = new Set<string>()
+    const progress = ({ step, done, total = 0 }: ProgressEvent) => {
+      steps.add(step)
       if (done > total / 2) interrupted.abort()
     }
     const errors: string[] = []
@@ -35,6 +38,7 @@ test('a push that is interrupted says so, publishes nothing, and ends well when 
     const program = await createProgram(context, setExitCode, words)
     await program.parseAsync(words, { from: 'user' })
     expect([exitCode, errors.join()]).toEqual([130, expect.stringContaining('interrupted')])
+    expect([...steps]).toEqual(['push blobs'])
     expect(await server.client.list('Release')).toEqual([])
     const again = await fixture.run('push', 'gateway:1.0.0')
     expect(again.exitCode, again.stderr).toBe(0)

@@ -20,6 +20,7 @@ export function addPush({ command, act }: Registrar): void {
       const { tag } = parseReference(text)
       await copyRelease(repository, session.repository(repository.name), digest, {
         referrers: true,
+        step: 'push blobs',
         progress: context.progress,
         signal: context.signal,
         ...(tag !== undefined && { tag }),

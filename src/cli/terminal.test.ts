@@ -112,6 +112,11 @@ test.each([
   ['an unknown total', { step: 's', done: 3_000_000, unit: 'bytes' }, 's  3.0 MB  3.0 MB/s'],
   ['items are counted', { step: 's', done: 3, total: 12, unit: 'items' }, 's  25 %  3/12  3 s left'],
   ['one item is not worth counting', { step: 's', done: 1, total: 1, unit: 'items' }, 's  100 %  1.0 s'],
+  [
+    'which of several things is under way',
+    { step: 's', item: { number: 3, of: 57 }, done: 3_000_000, total: 6_000_000, unit: 'bytes' },
+    's 3/57  50 %  3.0/6.0 MB  3.0 MB/s  1 s left',
+  ],
   ['nothing to do is done', { step: 's', done: 0, total: 0, unit: 'bytes' }, 's  0.0/0.0 MB  1.0 s'],
 ] satisfies [string, ProgressEvent, string][])('%s', (_, event, text) => {
   expect(describeProgress(event, 1_000)).toBe(text)

@@ -107,13 +107,13 @@ function messages(err: Stream, clock: Clock, environment: Environment): Messages
   }
 }
 
-/** `fetch packages  41 %  48.1/117.0 MB  11.2 MB/s  6 s left` */
+/** `push blobs 3/57  41 %  48.1/117.0 MB  11.2 MB/s  6 s left` */
 export function describe(event: ProgressEvent, elapsedMs: number, startedAt = 0): string {
-  const { step, done, total, unit } = event
+  const { step, item, done, total, unit } = event
   const seconds = elapsedMs / 1_000
   const rate = seconds > 0 ? (done - startedAt) / seconds : 0
   const amount = (count: number) => (unit === 'bytes' ? (count / 1e6).toFixed(1) : String(count))
-  const parts = [step]
+  const parts = [item === undefined ? step : `${step} ${item.number}/${item.of}`]
   if (total !== undefined && total > 0) parts.push(`${Math.floor((100 * done) / total)} %`)
   if (unit === 'bytes') parts.push(`${amount(done)}${total === undefined ? '' : `/${amount(total)}`} MB`)
   else if (total !== 1) parts.push(`${amount(done)}${total === undefined ? '' : `/${amount(total)}`}`)

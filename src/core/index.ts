@@ -35,7 +35,7 @@ export { isLoopback } from './loopback.ts'
 export { mediaType, predicateType } from './media-types.ts'
 export { nearest } from './nearest.ts'
 export { isHigher, type Order } from './order.ts'
-export { noProgress, type Progress, type ProgressEvent } from './progress.ts'
+export { asOneStep, noProgress, type Progress, type ProgressEvent } from './progress.ts'
 export { readingYaml, YamlError } from './reading-yaml.ts'
 export {
   isRepository,

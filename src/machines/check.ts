@@ -1,5 +1,14 @@
 import { join } from 'node:path'
-import { type Architecture, AshlarError, type Finding, shortDigest, slotNames } from '../core/index.ts'
+import {
+  type Architecture,
+  AshlarError,
+  type Digest,
+  type Finding,
+  type Progress,
+  type SlotName,
+  shortDigest,
+  slotNames,
+} from '../core/index.ts'
 import {
   diskPath,
   isDiskFault,
@@ -20,6 +29,12 @@ export interface MachineCheck {
   readonly faults: readonly Finding[]
 }
 
+export interface CheckOptions {
+  readonly architecture: Architecture
+  readonly progress: Progress
+  readonly signal?: AbortSignal
+}
+
 /**
  * Looks at each machine of this host as its launcher would before a boot: description, disk folders, boot entries, and
  * for each slot that says it is whole, image and proof. Changes nothing, and may run while machines do.
@@ -27,12 +42,12 @@ export interface MachineCheck {
 export async function checkMachines(
   sys: Sys,
   folder: string,
-  architecture: Architecture,
+  options: CheckOptions,
 ): Promise<readonly MachineCheck[]> {
   const checks: MachineCheck[] = []
   for (const name of ((await whenThere(sys.disk.readdir(folder))) ?? []).toSorted()) {
     const state = await readLauncherState(sys, machinePaths(folder, name).state)
-    const faults = await faultsOf(sys, folder, name, architecture)
+    const faults = await faultsOf(sys, folder, name, options)
     checks.push({ name, running: await isAlive(sys, state), faults })
   }
   return checks
@@ -42,13 +57,13 @@ async function faultsOf(
   sys: Sys,
   folder: string,
   name: string,
-  architecture: Architecture,
+  options: CheckOptions,
 ): Promise<readonly Finding[]> {
   const { disk, home } = machinePaths(folder, name)
   try {
     await readMachine(sys, folder, name)
     await requireFolders(sys.disk, disk)
-    return [...(await checkEntries(sys, disk)), ...(await checkSlots(sys, disk, architecture))]
+    return [...(await checkEntries(sys, disk)), ...(await checkSlots(sys, name, disk, options))]
   } catch (error) {
     if (error instanceof MachineError && error.code === 'machine-unknown')
       return [
@@ -85,16 +100,24 @@ async function checkEntries(sys: Sys, disk: string): Promise<readonly Finding[]>
   return [...faults, { code: 'entry-missing', message: 'no boot entry is left', where: disk }]
 }
 
-async function checkSlots(sys: Sys, disk: string, architecture: Architecture): Promise<readonly Finding[]> {
+async function checkSlots(
+  sys: Sys,
+  name: string,
+  disk: string,
+  { architecture, progress, signal }: CheckOptions,
+): Promise<readonly Finding[]> {
   const checker = new SlotChecker(sys, disk, architecture)
-  const { entries, held } = await readDiskFolder(sys.disk, disk)
+  const slots = await wholeSlots(sys, disk)
+  const total = slots.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  let done = 0
+  const advance = (bytes: number) => {
+    signal?.throwIfAborted()
+    done += bytes
+    progress({ step: `check slots of ${name}`, done, total: Math.max(done, total), unit: 'bytes' })
+  }
   const faults: Finding[] = []
-  for (const slot of slotNames) {
-    const entry = entries.find((candidate) => candidate.slot === slot)
-    const release = entry?.digest ?? held[slot]
-    // An empty slot, or one that is just being filled.
-    if (release === undefined) continue
-    const check = await checker.check(slot, release)
+  for (const { slot, release } of slots) {
+    const check = await checker.check(slot, release, advance)
     if (check.is === 'good') continue
     const { code, message } = check.reason
     faults.push({
@@ -103,6 +126,26 @@ async function checkSlots(sys: Sys, disk: string, architecture: Architecture): P
     })
   }
   return faults
+}
+
+interface WholeSlot {
+  readonly slot: SlotName
+  readonly release: Digest
+  /** Of its root image. */
+  readonly sizeBytes: number
+}
+
+/** Not an empty slot, nor one that is just being filled. */
+async function wholeSlots(sys: Sys, disk: string): Promise<readonly WholeSlot[]> {
+  const { entries, held } = await readDiskFolder(sys.disk, disk)
+  const slots: WholeSlot[] = []
+  for (const slot of slotNames) {
+    const release = entries.find((entry) => entry.slot === slot)?.digest ?? held[slot]
+    if (release === undefined) continue
+    const root = await whenThere(sys.disk.stat(join(disk, diskPath.root(slot))))
+    slots.push({ slot, release, sizeBytes: root?.size ?? 0 })
+  }
+  return slots
 }
 
 function anew(name: string): string {

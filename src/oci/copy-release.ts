@@ -1,6 +1,6 @@
 import type { Digest, Progress } from '../core/index.ts'
 import { OciError } from './errors.ts'
-import { copiedManifestsMax } from './limits.ts'
+import { askedAtOnceMax, copiedManifestsMax } from './limits.ts'
 import { type AnyManifest, parseAnyManifest, referencesOf } from './manifest.ts'
 import type { Descriptor, ManifestBytes, Repository } from './types.ts'
 
@@ -9,6 +9,8 @@ export interface CopyOptions {
   readonly tag?: string
   /** Whether signatures and other evidence go with it. */
   readonly referrers: boolean
+  /** Name of the step. */
+  readonly step: string
   readonly progress: Progress
   /** Aborts: the copy stops, and what has arrived stays for the next one. */
   readonly signal?: AbortSignal
@@ -29,21 +31,7 @@ export async function copyRelease(
   const family: Member[] = []
   for (const root of [digest, ...referrers.map((referrer) => referrer.digest)])
     await gather(from, root, family)
-  const blobs = uniqueBlobs(family)
-  const step = `copy ${digest.slice(0, 19)}`
-  const total = blobs.reduce((sum, blob) => sum + blob.size, 0)
-  let done = 0
-  const advance = (bytes: number) => {
-    options.signal?.throwIfAborted()
-    done += bytes
-    options.progress({ step, done, total, unit: 'bytes' })
-  }
-  for (const blob of blobs)
-    await copyBlob(from, to, blob, advance).catch((error: unknown) => {
-      // Who is told to stop in the middle of a request finds that request broken.
-      options.signal?.throwIfAborted()
-      throw error
-    })
+  await copyBlobs(from, to, await missingIn(to, uniqueBlobs(family), options), options)
   for (const { bytes } of family)
     if (bytes.digest !== digest) await to.putManifest(bytes.bytes, bytes.mediaType)
   const release = family.find(({ bytes }) => bytes.digest === digest)
@@ -82,13 +70,53 @@ function uniqueBlobs(family: readonly Member[]): readonly Descriptor[] {
   return [...new Map(all.map((blob) => [blob.digest, blob])).values()]
 }
 
+/** Those that are not there yet, in the same order. Asked side by side: far away, an answer takes its time. */
+async function missingIn(
+  to: Repository,
+  blobs: readonly Descriptor[],
+  { signal }: CopyOptions,
+): Promise<readonly Descriptor[]> {
+  const missing = new Set<Descriptor>()
+  const left = blobs.values()
+  const worker = async () => {
+    for (const blob of left) {
+      signal?.throwIfAborted()
+      if ((await to.blobs.stat(blob.digest)) === undefined) missing.add(blob)
+    }
+  }
+  await Promise.all(Array.from({ length: askedAtOnceMax }, worker))
+  return blobs.filter((blob) => missing.has(blob))
+}
+
+async function copyBlobs(
+  from: Repository,
+  to: Repository,
+  blobs: readonly Descriptor[],
+  { step, progress, signal }: CopyOptions,
+): Promise<void> {
+  const total = blobs.reduce((sum, blob) => sum + blob.size, 0)
+  let done = 0
+  for (const [index, blob] of blobs.entries()) {
+    const item = { number: index + 1, of: blobs.length }
+    const advance = (bytes: number) => {
+      signal?.throwIfAborted()
+      done += bytes
+      progress({ step, item, done, total, unit: 'bytes' })
+    }
+    await copyBlob(from, to, blob, advance).catch((error: unknown) => {
+      // Who is told to stop in the middle of a request finds that request broken.
+      signal?.throwIfAborted()
+      throw error
+    })
+  }
+}
+
 async function copyBlob(
   from: Repository,
   to: Repository,
   blob: Descriptor,
   advance: (bytes: number) => void,
 ): Promise<void> {
-  if ((await to.blobs.stat(blob.digest)) !== undefined) return advance(blob.size)
   // Unchecked from there: whoever writes a blob compares its digest, and once is enough.
   const content = counted(from.blobs.readFrom(blob.digest, 0), advance)
   await to.blobs.write(blob.digest, blob.size, content).catch((cause: unknown) => {

@@ -19,6 +19,8 @@ export const mediaTypeLengthMax = 255
 export const readBytes = 1024 * 1024
 /** Files that a check of a store reads at once. */
 export const checkedAtOnceMax = 2
+/** Blobs that a copy asks for at once whether they are there. */
+export const askedAtOnceMax = 8
 /** Milliseconds after which what a writer left behind is rubbish, even if its process number is in use again. */
 export const leftoverAgeMs = 24 * 60 * 60 * 1000
 /** Milliseconds that a writer waits for another one's change of a repository, which takes a few. */

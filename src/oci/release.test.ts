@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Digest, mediaType, noProgress, predicateType, printReleaseDocument } from '../core/index.ts'
+import {
+  type Digest,
+  mediaType,
+  noProgress,
+  type ProgressEvent,
+  predicateType,
+  printReleaseDocument,
+} from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import { releaseFixture } from '../testing/index.ts'
 import {
@@ -209,13 +216,20 @@ describe('bundles', () => {
     await attachBundle(repository, release, bundle, predicateType.signature)
     const elsewhere = await openContentStore(realSys, join(folder, 'elsewhere'))
     const to = elsewhere.repository('copied')
-    const events: number[] = []
-    const progress = ({ done, total }: { done: number; total?: number }) => events.push(done / (total ?? 0))
-    await copyRelease(repository, to, release, { tag: '1.0.0', referrers: true, progress })
+    const events: ProgressEvent[] = []
+    const progress = (event: ProgressEvent) => events.push(event)
+    await copyRelease(repository, to, release, { tag: '1.0.0', referrers: true, step: 'copy', progress })
     expect((await to.manifest('1.0.0'))?.digest).toBe(release)
     expect((await bundlesOf(to, release)).length).toBe(1)
     expect((await readRelease(to, release)).document.name).toBe('gateway')
-    expect(events.at(-1)).toBe(1)
+    const last = events.at(-1)
+    expect(last).toMatchObject({ step: 'copy', done: last?.total, unit: 'bytes' })
+    expect([...new Set(events.map(({ item }) => item?.number))]).toEqual(
+      Array.from({ length: last?.item?.of ?? 0 }, (_, index) => index + 1),
+    )
+    events.length = 0
+    await copyRelease(repository, to, release, { referrers: true, step: 'copy', progress })
+    expect(events).toEqual([])
   })
 
   test('a blob that was exchanged in the source is not copied, and the release does not appear', async () => {
@@ -224,7 +238,7 @@ describe('bundles', () => {
     const { writeFile } = realSys.disk
     await writeFile(store.blobs.path(root.digest), Buffer.alloc(root.size))
     const to = (await openContentStore(realSys, join(folder, 'elsewhere'))).repository('copied')
-    const copy = copyRelease(repository, to, release, { referrers: true, progress: noProgress })
+    const copy = copyRelease(repository, to, release, { referrers: true, step: 'copy', progress: noProgress })
     await expect(copy).rejects.toMatchObject({ code: 'digest-mismatch' })
     expect(await to.manifest(release)).toBeUndefined()
   })

@@ -62,6 +62,7 @@ function open(user: 'reader' | 'writer' = 'writer', name = 'plants/gateway'): Re
 const push = (tag?: string) =>
   copyRelease(local, remote, fixture.digest, {
     referrers: true,
+    step: 'copy',
     progress: noProgress,
     ...(tag !== undefined && { tag }),
   })
@@ -81,7 +82,7 @@ describe('a release goes to the registry and comes back', () => {
     expect((await readRelease(remote, fixture.digest)).document).toEqual(fixture.document)
     expect(await bundlesOf(remote, fixture.digest)).toEqual([new Uint8Array(Buffer.from('{}'))])
     const back = (await openContentStore(realSys, join(folder, 'back'))).repository('gateway')
-    await copyRelease(remote, back, fixture.digest, { referrers: true, progress: noProgress })
+    await copyRelease(remote, back, fixture.digest, { referrers: true, step: 'copy', progress: noProgress })
     expect((await readRelease(back, fixture.digest)).document).toEqual(fixture.document)
     expect(registry.stored.at(-1)).toEqual({
       repository: 'plants/gateway',

@@ -108,6 +108,7 @@ async function pushBase(packages: readonly string[]): Promise<void> {
   await copyRelease(store.repository('small'), remote, digest, {
     tag: '1',
     referrers: false,
+    step: 'copy',
     progress: noProgress,
   })
 }

@@ -93,6 +93,7 @@ describe('skopeo', () => {
     await copyRelease(local, repository, release.digest, {
       tag: 'ours',
       referrers: true,
+      step: 'copy',
       progress: noProgress,
     })
     const image = await skopeo('copy', ...readerCredentials, remote('ours'), `dir:${join(folder, 'image')}`)

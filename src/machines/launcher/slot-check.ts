@@ -42,9 +42,14 @@ export class SlotChecker {
     this.#architecture = architecture
   }
 
-  async check(slot: SlotName, release: Digest): Promise<SlotCheck> {
+  /** `advance` is told of each piece of the image that was hashed. */
+  async check(
+    slot: SlotName,
+    release: Digest,
+    advance: (bytes: number) => void = () => undefined,
+  ): Promise<SlotCheck> {
     try {
-      return await this.#compare(slot, release)
+      return await this.#compare(slot, release, advance)
     } catch (error) {
       // The disk fails (EIO), or holds a folder where a file must be: this slot is lost, the other may be good.
       if (!isDiskFault(error)) throw error
@@ -52,14 +57,14 @@ export class SlotChecker {
     }
   }
 
-  async #compare(slot: SlotName, release: Digest): Promise<SlotCheck> {
+  async #compare(slot: SlotName, release: Digest, advance: (bytes: number) => void): Promise<SlotCheck> {
     const startedMs = this.#sys.clock.monotonicMs()
     const document = await this.#document(slot, release)
     if ('is' in document) return document
     const expected = document.disks[this.#architecture]?.root.digest
     if (expected === undefined)
       return bad('architecture-missing', 'the release has no image for this machine')
-    const actual = await this.#hash(slot)
+    const actual = await this.#hash(slot, advance)
     if (actual !== expected)
       return bad(
         'root-digest-mismatch',
@@ -81,7 +86,7 @@ export class SlotChecker {
     }
   }
 
-  async #hash(slot: SlotName): Promise<Digest | undefined> {
+  async #hash(slot: SlotName, advance: (bytes: number) => void): Promise<Digest | undefined> {
     const path = join(this.#disk, diskPath.root(slot))
     const file = await whenThere(this.#sys.disk.open(path, 'r'))
     if (file === undefined) return undefined
@@ -95,6 +100,7 @@ export class SlotChecker {
         const { bytesRead } = await file.read(piece, 0, piece.length)
         if (bytesRead === 0) break
         hash.update(piece.subarray(0, bytesRead))
+        advance(bytesRead)
       }
       const digest = digestFromHex(hash.digest('hex'))
       // Written to while it was read: the digest is of no one content, and must not be remembered.
