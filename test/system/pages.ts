@@ -54,13 +54,17 @@ function stepsIn(block: string): readonly Step[] {
     })
 }
 
-/** A line of output as a pattern: a digest stands for any, whole or short, a commit too, a number for any number, and … for anything. */
+/**
+ * A line of output as a pattern: a digest stands for any, whole or short, a commit too, a number for any number, two and
+ * more blanks for as many as a column takes, and … for anything.
+ */
 export function patternOf(line: string): RegExp {
-  const parts = line.split(/(sha256:[0-9a-f]+|\b(?:[0-9a-f]{40}|[0-9a-f]{12})\b|\d+(?:\.\d+)*|…)/)
+  const parts = line.split(/(sha256:[0-9a-f]+|\b(?:[0-9a-f]{40}|[0-9a-f]{12})\b|\d+(?:\.\d+)*| {2,}|…)/)
   const source = parts.map((part, index) => {
     if (index % 2 === 0) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
     if (part.startsWith('sha256:')) return 'sha256:[0-9a-f]+'
     if (/^[0-9a-f]{12,}$/.test(part)) return `[0-9a-f]{${part.length}}`
+    if (part.startsWith(' ')) return ' {2,}'
     return part === '…' ? '.*' : String.raw`\d+(\.\d+)*`
   })
   return new RegExp(`^${source.join('')}$`, 'm')
