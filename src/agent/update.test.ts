@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { mediaType } from '../core/index.ts'
-import { blockBytes, frameBytes, hashBlocks, hashBytes, verityTree } from '../disk/index.ts'
+import { blockBytes, frameBytes, hashesOf, verityTree } from '../disk/index.ts'
 import { collect, digestOf, openContentStore, type Repository, streamOf } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { packFrames } from '../testing/index.ts'
@@ -39,9 +39,7 @@ interface Offer {
 async function offer({ image = wanted, packed = packFrames(image), signed = image }: Offer = {}) {
   writeFileSync(join(work, 'disk/a/root.erofs'), held)
   const store = (await openContentStore(realSys, join(work, 'store'))).repository('gateway')
-  const leaves = Buffer.alloc((image.length / blockBytes) * hashBytes)
-  hashBlocks(image, leaves, 0)
-  const { tree } = verityTree(leaves, '8f2a6d1e-3b0c-4f57-9a68-61736c617202')
+  const { tree } = verityTree(hashesOf(image), '8f2a6d1e-3b0c-4f57-9a68-61736c617202')
   const put = async (type: string, bytes: Buffer, content: Buffer) => {
     const blob = { mediaType: type, digest: digestOf(bytes), size: bytes.length }
     await store.blobs.write(blob.digest, blob.size, streamOf(bytes))

@@ -4,8 +4,7 @@ import {
   DiskError,
   fetchedBytes,
   HeldBlocks,
-  hashBlocks,
-  hashBytes,
+  hashesOf,
   isDiskFault,
   isDiskFull,
   leavesOfTree,
@@ -56,7 +55,7 @@ export async function planFromHeld(update: Update): Promise<PlannedUpdate | unde
   const frames = await readFrameTable(repository.blobs, root.blob, root.content.sizeBytes)
   if (frames === undefined) return undefined
   const leaves = leavesOfTree(await readHashTree(repository.blobs, verity.blob, verity.content), blocks)
-  const plan = planUpdate(frames, leaves, new HeldBlocks(await hashesOf(slots.readRoot(from))))
+  const plan = planUpdate(frames, leaves, new HeldBlocks(await hashesOfImage(slots.readRoot(from))))
   if (plan === undefined) return undefined
   const bytes = updateBytes(plan, { rootBytes: root.blob.size, verityBytes: verity.blob.size })
   if (bytes === undefined) return undefined
@@ -64,15 +63,13 @@ export async function planFromHeld(update: Update): Promise<PlannedUpdate | unde
 }
 
 /** The hash of each block of an image. */
-async function hashesOf(image: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function hashesOfImage(image: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const hashes: Buffer[] = []
   let rest = Buffer.alloc(0)
   for await (const piece of image) {
     const bytes = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece])
     const whole = bytes.length - (bytes.length % blockBytes)
-    const found = Buffer.alloc((whole / blockBytes) * hashBytes)
-    hashBlocks(bytes.subarray(0, whole), found, 0)
-    hashes.push(found)
+    hashes.push(hashesOf(bytes.subarray(0, whole)))
     rest = bytes.subarray(whole)
   }
   return Buffer.concat(hashes)

@@ -9,9 +9,8 @@ import {
   parseReference,
   printReference,
 } from '../core/index.ts'
-import { parseAnyManifest } from '../oci/index.ts'
+import { digestOf, parseAnyManifest } from '../oci/index.ts'
 import { makeWorkFolder } from './cache.ts'
-import { digestOf } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import { holdsWhole, storeFile } from './fetch-packages.ts'
 import { baseTimeoutMs } from './limits.ts'

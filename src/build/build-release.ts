@@ -132,16 +132,15 @@ export async function buildParts(
   own: OwnContent,
 ): Promise<BuiltParts> {
   const context = contextOf(options, inputs, cache)
-  if (inputs.containerfile !== undefined) {
-    const { packages, ...made } = await containerfileLayers(context, inputs.containerfile)
+  if (own.spec.form === 'container') {
+    const { packages, ...made } =
+      inputs.containerfile === undefined
+        ? { packages: await packagesLayers(context) }
+        : await containerfileLayers(context, inputs.containerfile)
     return {
       layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)],
-      made,
+      ...made,
     }
-  }
-  if (own.spec.form === 'container') {
-    const packages = await packagesLayers(context)
-    return { layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)] }
   }
   const [packages, initrd] = await together([packagesLayers(context), initrdOf(context)])
   const lower = [...packages.layers, ...(await agentLayers(context, packages))]

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Digest, digestFromHex, digestHex } from '../core/index.ts'
-import { isAlive } from '../oci/index.ts'
+import { whenThere } from '../disk/index.ts'
+import { digestOf, isAlive } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { digestOf, readOptional } from './definition-file.ts'
 import { cacheBytesMax, readBytes } from './limits.ts'
 import { recipes } from './recipes.ts'
 
@@ -107,7 +107,7 @@ export async function listCache(sys: Sys, folder: string): Promise<readonly Cach
   const entries = join(folder, 'entries')
   const rows: CacheRow[] = []
   for (const name of await namesIn(sys, entries)) {
-    const bytes = await readOptional(sys, join(entries, name, entryName))
+    const bytes = await whenThere(sys.disk.readFile(join(entries, name, entryName)))
     const stat = await sys.disk.stat(join(entries, name, entryName)).catch(() => undefined)
     const entry = bytes === undefined ? undefined : parseEntry(bytes)
     rows.push({
@@ -150,7 +150,7 @@ const entryName = 'entry.json'
 
 /** The entry, if it is whole and each file has the digest that it was made with; its use is noted. */
 async function readEntry(sys: Sys, path: string): Promise<EntryFile | undefined> {
-  const bytes = await readOptional(sys, join(path, entryName))
+  const bytes = await whenThere(sys.disk.readFile(join(path, entryName)))
   const entry = bytes === undefined ? undefined : parseEntry(bytes)
   if (entry === undefined) return undefined
   const now = new Date(sys.clock.now())
@@ -181,7 +181,7 @@ async function writeEntry(sys: Sys, folder: string, entry: Omit<EntryFile, 'file
  */
 async function publish(sys: Sys, made: string, path: string): Promise<string> {
   const [own, there] = await Promise.all(
-    [made, path].map((folder) => readOptional(sys, join(folder, entryName))),
+    [made, path].map((folder) => whenThere(sys.disk.readFile(join(folder, entryName)))),
   )
   if (own !== undefined && there !== undefined && digestOf(own) === digestOf(there)) return made
   await removeTree(sys, path)
@@ -239,10 +239,7 @@ function pidOf(name: string): number {
 }
 
 async function namesIn(sys: Sys, folder: string): Promise<readonly string[]> {
-  return await sys.disk.readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  })
+  return (await whenThere(sys.disk.readdir(folder))) ?? []
 }
 
 function removeTree(sys: Sys, path: string): Promise<void> {

@@ -1,9 +1,11 @@
 import { dirname, join, relative } from 'node:path'
 import type { Definition, Digest } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
+import { digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { digestOfFile } from './cache.ts'
 import { type Containerfile, parseContainerfile } from './containerfile.ts'
-import { type DefinitionFile, digestOf, readOptional } from './definition-file.ts'
+import type { DefinitionFile } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 
 /** The Containerfile of a definition, read, and the folder whose files it may copy. */
@@ -35,7 +37,7 @@ export async function readContainerfile(
   const { from, arch } = spec
   if (from === undefined) return undefined
   const file = join(folder, from.containerfile)
-  const bytes = await readOptional(sys, file)
+  const bytes = await whenThere(sys.disk.readFile(file))
   if (bytes === undefined)
     throw new BuildError('file-missing', `there is no ${from.containerfile} beside ashlar.yaml`, {
       where: place(['spec', 'from', 'containerfile']),

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Definition, type Digest, digestFromHex, parseDefinition } from '../core/index.ts'
+import { type Definition, type Digest, parseDefinition } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
+import { digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { BuildError } from './errors.ts'
 
@@ -18,7 +19,7 @@ export interface DefinitionFile {
 /** Reads `ashlar.yaml` of a folder. @throws BuildError `definition-missing`, `definition-invalid` with every finding */
 export async function readDefinition(sys: Sys, folder: string): Promise<DefinitionFile> {
   const file = join(folder, definitionName)
-  const bytes = await readOptional(sys, file)
+  const bytes = await whenThere(sys.disk.readFile(file))
   if (bytes === undefined)
     throw new BuildError('definition-missing', `there is no ${definitionName} in ${folder}`, {
       where: file,
@@ -33,18 +34,4 @@ export async function readDefinition(sys: Sys, folder: string): Promise<Definiti
     findings: parsed.findings,
     hint: 'mend these lines; ashlar schema prints every key that there is',
   })
-}
-
-export function digestOf(bytes: Uint8Array | string): Digest {
-  return digestFromHex(createHash('sha256').update(bytes).digest('hex'))
-}
-
-/** The file's bytes; undefined where there is no such file. */
-export async function readOptional(sys: Sys, file: string): Promise<Uint8Array | undefined> {
-  try {
-    return await sys.disk.readFile(file)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }

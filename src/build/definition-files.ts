@@ -1,9 +1,9 @@
 import { basename, join, posix, relative } from 'node:path'
 import type { Definition, Digest } from '../core/index.ts'
+import { digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { ownerOf } from './accounts.ts'
 import { digestOfFile } from './cache.ts'
-import { digestOf } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import type { Attributes, LaidTree } from './laid-tree.ts'
 

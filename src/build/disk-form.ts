@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Definition, type Digest, type DiskForm, digestFromHex, mediaType } from '../core/index.ts'
-import { blockBytes, hashBlocks, hashBytes, verityTree } from '../disk/index.ts'
-import type { Descriptor } from '../oci/index.ts'
+import { hashesOf, verityTree } from '../disk/index.ts'
+import { type Descriptor, digestOf } from '../oci/index.ts'
 import { bootArguments, makeBootFile } from './boot-file.ts'
 import { cacheKey, digestOfFile } from './cache.ts'
-import { digestOf } from './definition-file.ts'
 import {
   type ImageLayer,
   type ImageLayout,
@@ -67,7 +66,7 @@ async function makeDisk(
   const [root, { boot, kernel, packed }] = await together([
     digestOfImage(context, layers, layout),
     (async () => {
-      const image = { tree: treeOf(context.sys, layers), initrd, roothash }
+      const image = { tree: treeOf(context.sys, layers, layout.root), initrd, roothash }
       const kernel = await makeBootFile(context, out, image, kernelArguments)
       const boot = await digestOfFile(context.sys, join(out, 'boot.efi'))
       return { boot, kernel, packed: await packDisk(context, out, layers, { ...layout, verity, boot }) }
@@ -101,12 +100,7 @@ async function digestOfImage(
 
 /** The hashes of all blocks of an image; those of the layers' contents were taken when these were laid out. */
 function leavesOf(layers: readonly KeptLayer[], { superblock, metadata }: ImageLayout): Buffer {
-  const ends = [superblock, metadata].map((blocks) => {
-    const leaves = Buffer.alloc((blocks.length / blockBytes) * hashBytes)
-    hashBlocks(blocks, leaves, 0)
-    return leaves
-  })
-  return Buffer.concat([...ends.slice(0, 1), ...layers.map(({ leaves }) => leaves), ...ends.slice(1)])
+  return Buffer.concat([hashesOf(superblock), ...layers.map(({ leaves }) => leaves), hashesOf(metadata)])
 }
 
 /** Compresses the parts of the disk form; what is of a layer is taken from the cache. */
@@ -117,30 +111,31 @@ async function packDisk(
   parts: ImageLayout & { readonly verity: Buffer; readonly boot: { readonly sizeBytes: number } },
 ): Promise<Record<'root' | 'verity' | 'boot', readonly PackedPart[]>> {
   const { superblock, metadata, verity, boot } = parts
+  const { sys, progress } = context
   const step = { step: 'compress disk form', total: layers.length + 1, unit: 'items' } as const
-  for (const [name, bytes] of Object.entries({ superblock, metadata, verity }))
-    await context.sys.disk.writeFile(join(out, name), bytes)
-  const sizes = [
-    ['superblock', superblock.length],
-    ['metadata', metadata.length],
-    ['verity', verity.length],
-    ['boot.efi', boot.sizeBytes],
-  ] as const
   const contents: PackedPart[] = []
   for (const [index, layer] of layers.entries()) {
-    context.progress({ ...step, done: index })
+    progress({ ...step, done: index })
     contents.push(await packContents(context, `layer ${index + 1}`, layer.contents))
   }
-  const [first, last, ...others] = await packParts(
-    context,
-    out,
-    sizes.map(([name, sizeBytes]) => ({ file: join(out, name), from: 0, sizeBytes })),
-  )
-  context.progress({ ...step, done: step.total })
-  const some = (part: PackedPart | undefined) => (part === undefined ? [] : [part])
+  progress({ ...step, done: layers.length })
+  for (const [name, bytes] of Object.entries({ superblock, metadata, verity }))
+    await sys.disk.writeFile(join(out, name), bytes)
+  const whole = (name: string, { length }: { readonly length: number }) => ({
+    file: join(out, name),
+    from: 0,
+    sizeBytes: length,
+  })
+  const packed = await packParts(context, out, {
+    superblock: whole('superblock', superblock),
+    metadata: whole('metadata', metadata),
+    verity: whole('verity', verity),
+    boot: { file: join(out, 'boot.efi'), from: 0, sizeBytes: boot.sizeBytes },
+  })
+  progress({ ...step, done: step.total })
   return {
-    root: [...some(first), ...contents, ...some(last)],
-    verity: some(others[0]),
-    boot: some(others[1]),
+    root: [packed.superblock, ...contents, packed.metadata],
+    verity: [packed.verity],
+    boot: [packed.boot],
   }
 }

@@ -66,6 +66,7 @@ export async function* imageBytes(
   yield metadata
 }
 
+/** A piece is good until the next one is asked for: with a new buffer for each, clearing them away takes longer than hashing. */
 export async function* contentsBytes(
   sys: Sys,
   contents: Omit<Contents, 'digest'>,
@@ -85,8 +86,12 @@ export async function* contentsBytes(
 }
 
 /** The tree of an image whose layers lie in files. */
-export function treeOf(sys: Sys, layers: readonly ImageLayer[]): ImageTree {
-  return new ImageTree(mergeLayers(placed(layers)), async (block, sizeBytes) => {
+export function treeOf(
+  sys: Sys,
+  layers: readonly ImageLayer[],
+  root: ImageFolder = mergeLayers(placed(layers)),
+): ImageTree {
+  return new ImageTree(root, async (block, sizeBytes) => {
     let from = (block - 1) * blockBytes
     for (const { contents } of layers) {
       if (from >= contents.sizeBytes) {

@@ -1,7 +1,6 @@
 import { type Definition, type Digest, mediaType } from '../core/index.ts'
-import { type Descriptor, goJson, printManifest, type Repository } from '../oci/index.ts'
+import { type Descriptor, digestOf, goJson, printManifest, type Repository } from '../oci/index.ts'
 import type { ImageConfig } from './buildah.ts'
-import { digestOf } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import type { Layer } from './layer.ts'
 

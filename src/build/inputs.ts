@@ -7,10 +7,11 @@ import {
   type Progress,
   parseLock,
 } from '../core/index.ts'
-import type { BlobReader } from '../oci/index.ts'
+import { whenThere } from '../disk/index.ts'
+import { type BlobReader, digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { baseInputsOf } from './base-images.ts'
-import { type DefinitionFile, digestOf, lockName, readOptional } from './definition-file.ts'
+import { type DefinitionFile, lockName } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 import { imageRoots, requestOf, toolRoots } from './roots.ts'
 
@@ -32,7 +33,7 @@ export async function readLock(
   bases?: readonly string[],
 ): Promise<LockFile> {
   const where = join(folder, lockName)
-  const bytes = await readOptional(sys, where)
+  const bytes = await whenThere(sys.disk.readFile(where))
   if (bytes === undefined)
     throw new BuildError('lock-missing', `there is no ${lockName} in ${folder}`, { where, hint: lockHint })
   const lock = parseLock(new TextDecoder().decode(bytes), where)

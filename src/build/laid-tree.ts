@@ -1,4 +1,5 @@
 import { dirname, join, posix } from 'node:path'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { BuildError } from './errors.ts'
 import type { ImageTree } from './image-tree.ts'
@@ -53,7 +54,7 @@ export class LaidTree {
   async readText(path: string): Promise<string | undefined> {
     const resolved = await this.#resolve(path)
     const file = join(this.#upper, resolved)
-    if ((await this.#sys.disk.lstat(file).catch(absent)) !== undefined)
+    if ((await whenThere(this.#sys.disk.lstat(file))) !== undefined)
       return await this.#sys.disk.readFile(file, 'utf8')
     const below = this.#lower?.find(resolved)
     if (below?.kind !== 'file') return undefined
@@ -63,7 +64,7 @@ export class LaidTree {
   /** Names in a folder, of both. */
   async list(path: string): Promise<readonly string[]> {
     const resolved = await this.#resolve(path)
-    const own = await this.#sys.disk.readdir(join(this.#upper, resolved)).catch(absent)
+    const own = await whenThere(this.#sys.disk.readdir(join(this.#upper, resolved)))
     return [...new Set([...(own ?? []), ...(this.#lower?.names(resolved) ?? [])])].toSorted()
   }
 
@@ -121,17 +122,11 @@ export class LaidTree {
 
   async #linkTarget(path: string): Promise<string | undefined> {
     const file = join(this.#upper, path)
-    const own = await this.#sys.disk.lstat(file).catch(absent)
+    const own = await whenThere(this.#sys.disk.lstat(file))
     if (own !== undefined) return own.isSymbolicLink() ? await this.#sys.disk.readlink(file) : undefined
     const below = this.#lower?.find(path)
     return below?.kind === 'link' ? below.target : undefined
   }
-}
-
-function absent(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-    return undefined
-  throw error
 }
 
 function isThere(error: unknown): false {

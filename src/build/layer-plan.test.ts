@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { LockedPackage } from '../core/index.ts'
-import { digestOf } from './definition-file.ts'
+import { digestOf } from '../oci/index.ts'
 import { planLayers } from './layer-plan.ts'
 import { packageLayersMax } from './limits.ts'
 

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { type Digest, digestFromHex } from '../core/index.ts'
 import { blockBytes } from '../disk/index.ts'
+import { ByteSource } from './byte-source.ts'
 
 /** One name in a layer, as its tar has it. Kept as JSON in the cache. */
 export interface LayerEntry {
@@ -44,7 +45,8 @@ export async function readLayerTar(
   tar: AsyncIterable<Uint8Array>,
   write: (content: Uint8Array) => Promise<void>,
 ): Promise<ReadLayer> {
-  const source = new TarSource(tar)
+  const hash = createHash('sha256')
+  const source = new ByteSource(hashing(tar, hash), () => new RangeError('the layer ends too early'))
   const entries: LayerEntry[] = []
   let block = 0
   let extended = new Map<string, Buffer>()
@@ -86,7 +88,15 @@ export async function readLayerTar(
     await source.skip(-sizeBytes & (headerBytes - 1))
     block += Math.ceil(sizeBytes / blockBytes)
   }
-  return { entries, diffId: await source.digest() }
+  await source.passRest(() => undefined)
+  return { entries, diffId: digestFromHex(hash.digest('hex')) }
+}
+
+async function* hashing(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    yield chunk
+  }
 }
 
 /** `./usr/bin/` → `usr/bin` */
@@ -121,49 +131,4 @@ function attributesOf(extended: ReadonlyMap<string, Buffer>): Pick<LayerEntry, '
       : [],
   )
   return found.length === 0 ? {} : { attributes: Object.fromEntries(found) }
-}
-
-/** Exact counts of bytes out of chunks of any size, hashed as they pass. */
-class TarSource {
-  readonly #chunks: AsyncIterator<Uint8Array>
-  readonly #hash = createHash('sha256')
-  #chunk: Uint8Array = new Uint8Array()
-
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]()
-  }
-
-  async take(count: number): Promise<Buffer> {
-    const parts: Uint8Array[] = []
-    await this.pass(count, async (part) => void parts.push(part))
-    return Buffer.concat(parts)
-  }
-
-  skip(count: number): Promise<void> {
-    return this.pass(count, async () => undefined)
-  }
-
-  async pass(count: number, use: (part: Uint8Array) => Promise<void>): Promise<void> {
-    for (let left = count; left > 0; ) {
-      if (this.#chunk.length === 0 && !(await this.#next())) throw new RangeError('the layer ends too early')
-      const part = this.#chunk.subarray(0, left)
-      await use(part)
-      left -= part.length
-      this.#chunk = this.#chunk.subarray(part.length)
-    }
-  }
-
-  /** Of everything, to the end. */
-  async digest(): Promise<Digest> {
-    while (await this.#next());
-    return digestFromHex(this.#hash.digest('hex'))
-  }
-
-  async #next(): Promise<boolean> {
-    const { done, value } = await this.#chunks.next()
-    if (done) return false
-    this.#hash.update(value)
-    this.#chunk = value
-    return true
-  }
 }

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { type Definition, type Lock, LockError, parseLock, printLock } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
+import { digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { Catalogue, parseRelease } from './archive-index.ts'
 import { lockBases } from './base-images.ts'
 import { requireClock } from './clock.ts'
 import { readContainerfile } from './containerfile-source.ts'
-import { digestOf, lockName, readDefinition, readOptional } from './definition-file.ts'
+import { lockName, readDefinition } from './definition-file.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { BuildError } from './errors.ts'
 import { fetchPackages } from './fetch-packages.ts'
@@ -72,7 +74,7 @@ async function removeUnfinished(sys: Sys, folder: string): Promise<void> {
 /** How the lock that is replaced split the image, where there is one of the same suite that can be read. */
 async function previousLayers({ sys, folder }: LockOptions, { base, arch }: Definition['spec']) {
   const where = join(folder, lockName)
-  const bytes = await readOptional(sys, where)
+  const bytes = await whenThere(sys.disk.readFile(where))
   if (bytes === undefined) return undefined
   try {
     const { suite, architecture, layers } = parseLock(new TextDecoder().decode(bytes), where)

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Definition, type Digest, digestFromHex, type Progress } from '../core/index.ts'
-import type { BlobReader, BlobWriter } from '../oci/index.ts'
+import type { Definition, Digest, Progress } from '../core/index.ts'
+import { type BlobReader, type BlobWriter, digestOf } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import type { Apt, AptOptions } from './apt.ts'
-import { digestOf } from './definition-file.ts'
+import { digestOfFile } from './cache.ts'
 import { type FetchOptions, holdsWhole, storeFile } from './fetch-packages.ts'
 import { findMirrors } from './mirrors.ts'
 
@@ -56,19 +55,7 @@ export async function storeInput(
   { sys, store }: LockOptions,
   input: InputFile,
 ): Promise<{ version: string; digest: Digest; sizeBytes: number }> {
-  const hash = createHash('sha256')
-  let sizeBytes = 0
-  const handle = await sys.disk.open(input.file, 'r')
-  try {
-    for await (const chunk of handle.createReadStream({ autoClose: false, start: 0 })) {
-      hash.update(chunk as Uint8Array)
-      sizeBytes += (chunk as Uint8Array).length
-    }
-  } finally {
-    await handle.close()
-  }
-  const digest = digestFromHex(hash.digest('hex'))
-  if (!(await holdsWhole(store, { digest, sizeBytes })))
-    await storeFile(sys, store, { digest, sizeBytes }, input.file)
-  return { version: input.version, digest, sizeBytes }
+  const content = await digestOfFile(sys, input.file)
+  if (!(await holdsWhole(store, content))) await storeFile(sys, store, content, input.file)
+  return { version: input.version, ...content }
 }

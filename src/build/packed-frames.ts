@@ -13,19 +13,17 @@ export interface PackedPart {
   readonly frames: readonly Frame[]
 }
 
-/** `$1`… are triples of a file and the range of it that is wanted; what the n-th becomes is `<n>.frames` and `<n>.sizes`. */
+/** `$1`… are triples of a part's name and the range that is wanted of its file; what it becomes is `<name>.frames` and `<name>.sizes`. */
 const script = `
 cd /run/ashlar/out
-part=0
 while [ $# -gt 0 ]; do
   mkdir parts
-  tail --bytes=+$(($2 + 1)) "/run/ashlar/$1" | head --bytes="$3" |
+  tail --bytes=+$(($2 + 1)) "/run/ashlar/part-$1" | head --bytes="$3" |
     split --bytes=${frameBytes} --suffix-length=7 --numeric-suffixes - parts/
   printf '%s\\0' parts/* | xargs -0 -n 16 -P 2 zstd --quiet -3 --rm
-  stat --format=%s parts/* > $part.sizes
-  cat parts/* > $part.frames
+  stat --format=%s parts/* > "$1.sizes"
+  cat parts/* > "$1.frames"
   rm -r parts
-  part=$((part + 1))
   shift 3
 done
 `
@@ -40,35 +38,35 @@ export async function packContents(
   const zstd = context.lock.tools.find((tool) => tool.name === 'zstd')?.digest
   const key = cacheKey('frames', [contents.digest, contents.sizeBytes, zstd, frameBytes])
   const { folder, value } = await context.cache.entry(key, `compressed contents of ${name}`, async (out) => {
-    const [part] = await packParts(context, out, [contents])
-    return part?.frames ?? []
+    const { layer } = await packParts(context, out, { layer: contents })
+    return layer.frames
   })
-  return { file: join(folder, '0.frames'), frames: value }
+  return { file: join(folder, 'layer.frames'), frames: value }
 }
 
 /** Compresses parts of files, each for itself, with the locked zstd: frame by frame, so that a node can take some of them. */
-export async function packParts(
+export async function packParts<Name extends string>(
   context: TreeContext,
   out: string,
-  parts: readonly Omit<Contents, 'digest'>[],
-): Promise<readonly PackedPart[]> {
+  parts: Readonly<Record<Name, Omit<Contents, 'digest'>>>,
+): Promise<Record<Name, PackedPart>> {
   const { sys, cache, lock } = context
-  const sources = parts.map(({ file }, index) => ({ source: file, name: `part-${index}` }))
+  const named = Object.entries(parts) as [Name, Omit<Contents, 'digest'>][]
+  const sources = named.map(([name, { file }]) => ({ source: file, name: `part-${name}` }))
   const root = await cache.scratch(`zstd-${out.split('/').at(-1)}`)
   const binds = [{ source: out, name: 'out', writable: true }, ...sources]
   const chamber = { root, image: await toolsImage(context), binds, epochSeconds: lock.epochSeconds }
-  const triples = parts.flatMap(({ from, sizeBytes }, index) => [`part-${index}`, `${from}`, `${sizeBytes}`])
+  const triples = named.flatMap(([name, { from, sizeBytes }]) => [name, `${from}`, `${sizeBytes}`])
   await runScript(sys, chamber, script, triples)
-  return await Promise.all(
-    parts.map(async ({ sizeBytes }, index) => {
-      const sizes = (await sys.disk.readFile(join(out, `${index}.sizes`), 'utf8')).trim().split('\n')
-      const frames = sizes.map((size, number) => ({
-        packedBytes: Number(size),
-        contentBytes: Math.min(frameBytes, sizeBytes - number * frameBytes),
-      }))
-      return { file: join(out, `${index}.frames`), frames }
-    }),
-  )
+  const packed = named.map(async ([name, { sizeBytes }]) => {
+    const sizes = (await sys.disk.readFile(join(out, `${name}.sizes`), 'utf8')).trim().split('\n')
+    const frames = sizes.map((size, number) => ({
+      packedBytes: Number(size),
+      contentBytes: Math.min(frameBytes, sizeBytes - number * frameBytes),
+    }))
+    return [name, { file: join(out, `${name}.frames`), frames }] as const
+  })
+  return Object.fromEntries<PackedPart>(await Promise.all(packed)) as Record<Name, PackedPart>
 }
 
 /** Stores parts as one blob, with the table that tells where each frame lies. */

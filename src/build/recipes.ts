@@ -7,7 +7,7 @@ export const recipes = {
   containerfile: 1,
   definition: 2,
   disk: 5,
-  frames: 1,
+  frames: 2,
   gzip: 1,
   initrd: 2,
   layer: 3,

@@ -1,5 +1,5 @@
 import type { Definition, Digest } from '../core/index.ts'
-import { digestOf } from './definition-file.ts'
+import { digestOf } from '../oci/index.ts'
 
 /** What a system needs beside the essential packages to boot; each is named because no other package pulls it in. */
 const systemPackages = [

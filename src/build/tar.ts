@@ -1,3 +1,4 @@
+import { ByteSource } from './byte-source.ts'
 import type { Refuse } from './hostile.ts'
 import { archiveLimits } from './limits.ts'
 
@@ -51,7 +52,7 @@ export async function* readTar(
   refuse: Refuse,
   keeps: (entry: TarEntry) => boolean = () => false,
 ): AsyncIterable<TarEntry> {
-  const source = new ByteSource(chunks, refuse)
+  const source = new ByteSource(chunks, () => refuse('is cut off'))
   let long: { L?: string; K?: string } = {}
   try {
     for (;;) {
@@ -76,7 +77,10 @@ export async function* readTar(
       }
     }
     if (long.L !== undefined || long.K !== undefined) throw refuse('ends after a long name')
-    await source.requireZeros()
+    // Both readers stop at the first block of zeros; what follows would be seen by neither, and is not what it seems.
+    await source.passRest((part) => {
+      if (!isZero(part)) throw refuse('holds something after its end')
+    })
   } finally {
     await source.close()
   }
@@ -152,58 +156,4 @@ function textUntilNul(field: Buffer, refuse: Refuse): string {
 
 function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0)
-}
-
-/** Exact counts of bytes out of chunks of any size. */
-class ByteSource {
-  readonly #iterator: AsyncIterator<Uint8Array>
-  readonly #refuse: Refuse
-  #chunk: Uint8Array = new Uint8Array()
-
-  constructor(chunks: AsyncIterable<Uint8Array>, refuse: Refuse) {
-    this.#iterator = chunks[Symbol.asyncIterator]()
-    this.#refuse = refuse
-  }
-
-  async take(count: number): Promise<Buffer> {
-    const bytes = Buffer.alloc(count)
-    for (let filled = 0; filled < count; ) {
-      if (this.#chunk.length === 0) await this.#require()
-      const part = this.#chunk.subarray(0, count - filled)
-      bytes.set(part, filled)
-      filled += part.length
-      this.#chunk = this.#chunk.subarray(part.length)
-    }
-    return bytes
-  }
-
-  async skip(count: number): Promise<void> {
-    let left = count
-    while (left > this.#chunk.length) {
-      left -= this.#chunk.length
-      await this.#require()
-    }
-    this.#chunk = this.#chunk.subarray(left)
-  }
-
-  /** Both readers stop at the first block of zeros; what follows would be seen by neither, and is not what it seems. */
-  async requireZeros(): Promise<void> {
-    do {
-      if (!isZero(this.#chunk)) throw this.#refuse('holds something after its end')
-    } while (await this.#next())
-  }
-
-  async close(): Promise<void> {
-    await this.#iterator.return?.()
-  }
-
-  async #require(): Promise<void> {
-    if (!(await this.#next())) throw this.#refuse('is cut off')
-  }
-
-  async #next(): Promise<boolean> {
-    const { done, value } = await this.#iterator.next()
-    this.#chunk = done === true ? new Uint8Array() : value
-    return done !== true
-  }
 }

@@ -1,8 +1,8 @@
 import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { canonicalJson, type Definition, parseTrustRoot } from '../core/index.ts'
+import { whenThere } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { readOptional } from './definition-file.ts'
 import { BuildError } from './errors.ts'
 
 type Trust = NonNullable<Definition['spec']['trust']>
@@ -25,7 +25,7 @@ export async function trustText(sys: Sys, folder: string, trust: Trust): Promise
 }
 
 async function readKey(sys: Sys, file: string): Promise<string> {
-  const bytes = await readOptional(sys, file)
+  const bytes = await whenThere(sys.disk.readFile(file))
   const hint = 'ashlar key new makes a pair of keys'
   if (bytes === undefined)
     throw new BuildError('file-missing', `the public key ${file} is not there`, { where: file, hint })

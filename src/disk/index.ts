@@ -41,5 +41,5 @@ export {
   slotsOf,
 } from './slots.ts'
 export { fetchedBytes, HeldBlocks, type PlannedFrame, planUpdate, updateBytes } from './update-plan.ts'
-export { hashBlocks, hashBytes, leavesOfTree, verityTree } from './verity.ts'
+export { hashBlocks, hashBytes, hashesOf, leavesOfTree, verityTree } from './verity.ts'
 export { whenThere } from './when-there.ts'

@@ -7,7 +7,14 @@ const veritySalt = Buffer.alloc(32)
 export const hashBytes = 32
 const salted = Buffer.concat([veritySalt, Buffer.alloc(blockBytes)])
 
-/** The hashes of whole blocks, written into `target` one after another. (Linux, Documentation/admin-guide/device-mapper/verity.rst) */
+/** The hashes of whole blocks, one after another. */
+export function hashesOf(blocks: Uint8Array): Buffer {
+  const hashes = Buffer.alloc((blocks.length / blockBytes) * hashBytes)
+  hashBlocks(blocks, hashes, 0)
+  return hashes
+}
+
+/** As {@link hashesOf}, written into `target`. (Linux, Documentation/admin-guide/device-mapper/verity.rst) */
 export function hashBlocks(blocks: Uint8Array, target: Buffer, offset: number): void {
   for (let at = 0; at * blockBytes < blocks.length; at++) {
     salted.set(blocks.subarray(at * blockBytes, (at + 1) * blockBytes), veritySalt.length)
@@ -37,12 +44,6 @@ export function verityTree(
 export function leavesOfTree(tree: Buffer, blocks: number): Buffer {
   const paddedBytes = Math.ceil((blocks * hashBytes) / blockBytes) * blockBytes
   return tree.subarray(tree.length - paddedBytes, tree.length - paddedBytes + blocks * hashBytes)
-}
-
-function hashesOf(level: Buffer): Buffer {
-  const hashes = Buffer.alloc((level.length / blockBytes) * hashBytes)
-  hashBlocks(level, hashes, 0)
-  return hashes
 }
 
 function inBlocks(hashes: Buffer): Buffer {
