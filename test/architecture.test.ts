@@ -19,7 +19,7 @@ function readTable(): Map<string, Row> {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
   const rows = text.split('\n').flatMap((line) => {
     const [, folder, , imports, builtins, packages] = line.split('|').map((cell) => cell.trim())
-    const name = folder?.match(/^`([a-z]+)`$/)?.[1]
+    const name = folder?.match(/^`([a-z]+(?:\/[a-z]+)?)`$/)?.[1]
     return name !== undefined && packages !== undefined ? [[name, imports, builtins, packages] as const] : []
   })
   const all = rows.map(([name]) => name)
@@ -67,7 +67,13 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   .filter((path) => path.endsWith('.ts'))
   .map((path) => `src/${path}`)
 const isTest = (file: string) => file.endsWith('.test.ts')
-const folderOf = (file: string) => file.split('/')[1] ?? ''
+/** The row that a file stands in: a folder's, or, where that has rooms of its own, the room's. */
+function folderOf(file: string): string {
+  const [, folder = '', room = ''] = file.split('/')
+  return table.has(`${folder}/${room}`) ? `${folder}/${room}` : folder
+}
+/** What a folder's rooms may take from it: it imports nothing of them. */
+const common = new Set(['errors.ts', 'limits.ts'])
 
 /** What an import breaks, or nothing. */
 function judge(use: Import): string | undefined {
@@ -81,11 +87,15 @@ function judge(use: Import): string | undefined {
     if (!target.startsWith('src/')) return 'leads out of src'
     const other = folderOf(target)
     if (other === folder) return undefined
-    if (target !== `src/${other}/index.ts`) return `reaches past the face of ${other}`
+    if (folder.startsWith(`${other}/`) && common.has(target.slice(`src/${other}/`.length))) return undefined
+    const outside = other.includes('/') && other.split('/')[0] !== folder.split('/')[0]
+    if (target !== `src/${other}/index.ts` || outside)
+      return `reaches past the face of ${other.split('/')[0]}`
     if (other === 'sys')
       return use.typeOnly || compositionRoots.has(use.file) || folder === 'testing'
         ? undefined
         : 'takes a value from sys'
+    if (other.startsWith(`${folder}/`)) return undefined
     return row.imports.has(other) ? undefined : `${folder} may not import ${other}`
   }
   const name = use.specifier.replace(/^node:/, '')
@@ -119,6 +129,20 @@ describe('folders and arrows', () => {
     expect(judge({ file: 'src/oci/x.ts', specifier: '../sys/index.ts', typeOnly: true })).toBeUndefined()
   })
 
+  test('a room reaches neither back into its folder nor into a room that its row does not name', () => {
+    const from = (specifier: string) => judge({ file: 'src/build/debian/x.ts', specifier, typeOnly: false })
+    expect(from('../errors.ts')).toBeUndefined()
+    expect(from('../build-release.ts')).toMatch(/past the face of build/)
+    expect(from('../index.ts')).toMatch(/may not import build/)
+    expect(from('../lock/index.ts')).toMatch(/may not import build\/lock/)
+    expect(judge({ file: 'src/build/x.ts', specifier: './lock/apt.ts', typeOnly: false })).toMatch(
+      /past the face/,
+    )
+    expect(judge({ file: 'src/cli/x.ts', specifier: '../build/lock/index.ts', typeOnly: false })).toMatch(
+      /past the face of build/,
+    )
+  })
+
   test('every import of the product follows the table', () => {
     const uses = sources.filter((file) => !isTest(file)).flatMap(importsOf)
     expect(uses.length).toBeGreaterThan(20)
@@ -127,6 +151,30 @@ describe('folders and arrows', () => {
       return why === undefined ? [] : [`${use.file} imports ${use.specifier}: ${why}`]
     })
     expect(broken).toEqual([])
+  })
+
+  test('no import leads back to where it began', () => {
+    const targets = new Map(
+      sources.map((file) => [
+        file,
+        importsOf(file)
+          .filter(({ specifier, typeOnly }) => specifier.startsWith('.') && !typeOnly)
+          .map(({ specifier }) => relative(root, resolve(root, dirname(file), specifier))),
+      ]),
+    )
+    const done = new Set<string>()
+    const circleFrom = (file: string, way: readonly string[]): readonly string[] | undefined => {
+      if (way.includes(file)) return [...way.slice(way.indexOf(file)), file]
+      if (done.has(file)) return undefined
+      for (const target of targets.get(file) ?? []) {
+        const circle = circleFrom(target, [...way, file])
+        if (circle !== undefined) return circle
+      }
+      done.add(file)
+      return undefined
+    }
+    const circles = sources.flatMap((file) => circleFrom(file, [])?.join(' → ') ?? [])
+    expect([...new Set(circles)]).toEqual([])
   })
 
   test('every folder in src has a row, and says in its first line what it is', () => {

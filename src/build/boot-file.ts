@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
-import { runScript } from './chamber.ts'
 import { BuildError } from './errors.ts'
-import type { ImageTree } from './image-tree.ts'
+import type { ImageTree } from './image/index.ts'
 import { kernelOf } from './initrd.ts'
 import { toolsImage } from './kept-layers.ts'
-import type { TreeContext } from './trees.ts'
+import type { TreeContext } from './tree/index.ts'
+import { runScript } from './workshop/index.ts'
 
 /**
  * The boot line that every node has. A boot that fails must end in another one, never at a prompt, so that the boot

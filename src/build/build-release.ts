@@ -9,23 +9,28 @@ import {
 import { assembleRelease, type ContentStore, type Repository, readRelease } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { bootArguments } from './boot-file.ts'
-import { type Cache, cacheKey, openCache } from './cache.ts'
-import { requireClock } from './clock.ts'
+import { putImage } from './container-image.ts'
 import { type BuiltContainerfile, containerfileKey, containerfileLayers } from './containerfile-layer.ts'
-import { type ContainerfileContent, readContainerfileContent } from './containerfile-source.ts'
-import { type DefinitionFile, readDefinition } from './definition-file.ts'
-import { definitionLayer, type OwnContent, readOwnContent } from './definition-tree.ts'
+import { definitionLayer, type OwnContent, readOwnContent } from './definition-layer.ts'
 import { type BuiltDisk, diskFormOf } from './disk-form.ts'
 import { BuildError } from './errors.ts'
-import { putImage } from './image.ts'
 import { dracutArguments, initrdOf } from './initrd.ts'
-import { inputsOf, type LockFile, readLock, requireInputs } from './inputs.ts'
+import {
+  type ContainerfileContent,
+  type DefinitionFile,
+  inputsOf,
+  type LockFile,
+  readContainerfileContent,
+  readDefinition,
+  readLock,
+  requireClock,
+  requireInputs,
+} from './inputs/index.ts'
 import { agentLayers, type KeptLayer, packagesLayers } from './kept-layers.ts'
 import type { Layer } from './layer.ts'
-import { together } from './pool.ts'
-import { recipes } from './recipes.ts'
-import { agentKey, nodeKey, packagesKey, type TreeContext, toolsKey } from './trees.ts'
+import { agentKey, nodeKey, packagesKey, type TreeContext, toolsKey } from './tree/index.ts'
 import { releasesUpTo, type UpdateSize, updateSize } from './update-size.ts'
+import { type Cache, cacheKey, openCache, recipes, together } from './workshop/index.ts'
 
 export interface BuildOptions {
   readonly sys: Sys

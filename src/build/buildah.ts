@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import type { Sys } from '../sys/index.ts'
-import { mortal } from './chamber.ts'
 import { BuildError } from './errors.ts'
-import { toolFailure } from './tool-failure.ts'
+import { mortal, toolFailure } from './workshop/index.ts'
 
 /** What an image says of its start (image-spec, "Image Configuration"), as far as a release carries it. */
 export interface ImageConfig {

@@ -10,12 +10,10 @@ import {
   readInputs,
   storedParts,
 } from './build-release.ts'
-import { openCache } from './cache.ts'
-import { contextOf, readContainerfileContent } from './containerfile-source.ts'
-import { definitionName, lockName } from './definition-file.ts'
-import { readOwnContent } from './definition-tree.ts'
-import { type Difference, differencesOf } from './layer-difference.ts'
-import { together } from './pool.ts'
+import { readOwnContent } from './definition-layer.ts'
+import { type Difference, differencesOf } from './image/index.ts'
+import { contextOf, definitionName, lockName, readContainerfileContent } from './inputs/index.ts'
+import { openCache, together } from './workshop/index.ts'
 
 export interface CheckedRelease extends BuiltRelease {
   /** What the two builds made differently; none where they are equal bit for bit. */

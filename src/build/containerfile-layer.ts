@@ -2,11 +2,8 @@ import { join } from 'node:path'
 import { type Digest, digestHex, type Finding, type LockedBase } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { buildWithBuildah, type ImageConfig, rootName } from './buildah.ts'
-import { cacheKey } from './cache.ts'
-import { stampTimes } from './clamp.ts'
-import { type ContainerfileContent, stageContext } from './containerfile-source.ts'
 import { BuildError } from './errors.ts'
-import { takeInput } from './inputs.ts'
+import { type ContainerfileContent, stageContext, takeInput } from './inputs/index.ts'
 import {
   allStored,
   imageName,
@@ -17,9 +14,8 @@ import {
   toolsImage,
 } from './kept-layers.ts'
 import { packLayer } from './layer.ts'
-import { toolFailure } from './tool-failure.ts'
-import { listTree } from './tree-split.ts'
-import { type TreeContext, toolsKey } from './trees.ts'
+import { listTree, stampTimes, type TreeContext, toolsKey } from './tree/index.ts'
+import { cacheKey, toolFailure } from './workshop/index.ts'
 
 /** The image that a Containerfile makes, and what it says of its start. */
 export interface BuiltContainerfile {

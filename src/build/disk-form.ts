@@ -4,7 +4,6 @@ import { type Definition, type Digest, type DiskForm, digestFromHex, mediaType }
 import { hashesOf, verityTree } from '../disk/index.ts'
 import { type Descriptor, digestOf } from '../oci/index.ts'
 import { bootArguments, makeBootFile } from './boot-file.ts'
-import { cacheKey, digestOfFile } from './cache.ts'
 import {
   type ImageLayer,
   type ImageLayout,
@@ -12,11 +11,11 @@ import {
   imageSize,
   layOutImage,
   treeOf,
-} from './image-file.ts'
+} from './image/index.ts'
 import type { KeptLayer } from './kept-layers.ts'
 import { type PackedPart, packContents, packParts, storeParts } from './packed-frames.ts'
-import { together } from './pool.ts'
-import { type TreeContext, toolsKey } from './trees.ts'
+import { type TreeContext, toolsKey } from './tree/index.ts'
+import { cacheKey, digestOfFile, together } from './workshop/index.ts'
 
 /** The disk form of one release: what the document says of it, and the blobs. */
 export interface BuiltDisk {

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
-import { cacheKey } from './cache.ts'
-import { runScript } from './chamber.ts'
 import { BuildError } from './errors.ts'
-import type { ImageTree } from './image-tree.ts'
+import type { ImageTree } from './image/index.ts'
 import { toolsImage } from './kept-layers.ts'
-import { extractLocked, type TreeContext, toolsKey } from './trees.ts'
+import { extractLocked, type TreeContext, toolsKey } from './tree/index.ts'
+import { cacheKey, runScript } from './workshop/index.ts'
 
 /**
  * What opens a verity root: initramfs-tools cannot. The drivers are those of virtual machines and of EROFS itself;

@@ -1,24 +1,30 @@
 import { join } from 'node:path'
 import type { Digest } from '../core/index.ts'
 import { blockBytes, hashBlocks, hashBytes } from '../disk/index.ts'
-import { cacheKey } from './cache.ts'
-import type { Chamber } from './chamber.ts'
-import { type Contents, type ImageLayer, imageBytes, imageSize, layOutImage } from './image-file.ts'
+import {
+  type Contents,
+  type ImageLayer,
+  imageBytes,
+  imageSize,
+  type LayerEntry,
+  layOutImage,
+} from './image/index.ts'
 import { type Layer, type PackedLayer, packLayer, tarLayer } from './layer.ts'
-import type { LayerEntry } from './layer-tar.ts'
-import { eachOf } from './pool.ts'
-import { listTree, ownersOf, splitPaths } from './tree-split.ts'
 import {
   agentKey,
   agentTree,
   extractedTools,
   installedTree,
+  listTree,
   nodeKey,
   nodeTree,
+  ownersOf,
   packagesKey,
+  splitPaths,
   type TreeContext,
   toolsKey,
-} from './trees.ts'
+} from './tree/index.ts'
+import { type Chamber, cacheKey, eachOf } from './workshop/index.ts'
 
 /** A layer that is in the store for container tools, and in the cache for the disk form. */
 export interface KeptLayer extends ImageLayer {

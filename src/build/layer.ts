@@ -2,12 +2,10 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Digest, digestFromHex } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { cacheKey } from './cache.ts'
-import { type Chamber, runScript } from './chamber.ts'
-import type { ImageLayer } from './image-file.ts'
-import { readLayerTar } from './layer-tar.ts'
+import { type ImageLayer, readLayerTar } from './image/index.ts'
 import { readBytes } from './limits.ts'
-import type { TreeContext } from './trees.ts'
+import type { TreeContext } from './tree/index.ts'
+import { type Chamber, cacheKey, runScript } from './workshop/index.ts'
 
 /** A layer in the store. */
 export interface Layer {

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { type Frame, frameBytes, printSeekTable } from '../disk/index.ts'
 import type { Descriptor } from '../oci/index.ts'
-import { cacheKey } from './cache.ts'
-import { runScript } from './chamber.ts'
-import { type Contents, contentsBytes } from './image-file.ts'
+import { type Contents, contentsBytes } from './image/index.ts'
 import { toolsImage } from './kept-layers.ts'
-import type { TreeContext } from './trees.ts'
+import type { TreeContext } from './tree/index.ts'
+import { cacheKey, runScript } from './workshop/index.ts'
 
 /** Part of a blob: its frames one after the other in a file. */
 export interface PackedPart {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { AshlarError, type Digest, digestHex } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { type ExpectedBlob, namesIn, type StoreFault } from './check-store.ts'
+import type { ExpectedBlob, StoreFault } from './check-store.ts'
 import { isNodeError } from './incoming-blob.ts'
 import { manifestBytesMax } from './limits.ts'
 import { repositoryOfFolder } from './local-repository.ts'
@@ -85,5 +85,15 @@ async function follow(
       hint: 'was it made by another tool? Make the release anew: ashlar build FOLDER',
       ...{ where: path, path, digest, repositories: [repository] },
     })
+  }
+}
+
+/** Sorted, so that two checks say the same; none where there is no such folder. */
+export async function namesIn(sys: Sys, folder: string): Promise<readonly string[]> {
+  try {
+    return (await sys.disk.readdir(folder)).toSorted()
+  } catch (error) {
+    if (isNodeError(error, 'ENOENT')) return []
+    throw error
   }
 }

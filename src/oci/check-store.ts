@@ -9,7 +9,7 @@ import {
   type Progress,
 } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import { expectedOf } from './check-repositories.ts'
+import { expectedOf, namesIn } from './check-repositories.ts'
 import { isLeftover, isNodeError } from './incoming-blob.ts'
 import { checkedAtOnceMax, readBytes } from './limits.ts'
 
@@ -215,14 +215,4 @@ function byDigest(blobs: readonly ExpectedBlob[]): Map<Digest, ExpectedBlob[]> {
     else known.push(blob)
   }
   return all
-}
-
-/** Sorted, so that two checks say the same; none where there is no such folder. */
-export async function namesIn(sys: Sys, folder: string): Promise<readonly string[]> {
-  try {
-    return (await sys.disk.readdir(folder)).toSorted()
-  } catch (error) {
-    if (isNodeError(error, 'ENOENT')) return []
-    throw error
-  }
 }

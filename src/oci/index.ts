@@ -1,5 +1,7 @@
 // Content by digest: the store on disk, manifests, releases as OCI, and the client of a registry.
+
 export { assembleRelease, type ReleaseParts } from './assemble-release.ts'
+export { ByteSource } from './byte-source.ts'
 export {
   type CheckOptions,
   checkStore,

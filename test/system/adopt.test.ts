@@ -4,8 +4,7 @@ import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Finding } from '../../src/core/index.ts'
-import { parseDefinition } from '../../src/core/index.ts'
+import { type Finding, parseDefinition } from '../../src/core/index.ts'
 import {
   type BootedSystem,
   bootLivingSystem,

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { extractInside } from '../../src/build/extract.ts'
+import { extractInside } from '../../src/build/tree/extract.ts'
 import { realSys } from '../../src/sys/index.ts'
 import { type CraftedEntry, craftPackage, craftTar } from '../../src/testing/index.ts'
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { unitFiles, unitLinks } from '../../../src/build/units.ts'
+import { unitFiles, unitLinks } from '../../../src/build/tree/units.ts'
 import {
   counterOfVersion,
   type Digest,
