@@ -48,6 +48,8 @@ interface Import {
   readonly file: string
   readonly specifier: string
   readonly typeOnly: boolean
+  /** Loaded when it is needed. */
+  readonly lazy?: boolean
 }
 
 function importsOf(file: string): Import[] {
@@ -59,6 +61,7 @@ function importsOf(file: string): Import[] {
     file,
     specifier: match[2] ?? match[3] ?? '',
     typeOnly: match[1] !== undefined,
+    lazy: match[3] !== undefined,
   }))
 }
 
@@ -158,7 +161,7 @@ describe('folders and arrows', () => {
       sources.map((file) => [
         file,
         importsOf(file)
-          .filter(({ specifier, typeOnly }) => specifier.startsWith('.') && !typeOnly)
+          .filter(({ specifier, typeOnly, lazy }) => specifier.startsWith('.') && !typeOnly && !lazy)
           .map(({ specifier }) => relative(root, resolve(root, dirname(file), specifier))),
       ]),
     )
