@@ -23,6 +23,7 @@ export const advice: Readonly<Record<string, string>> = {
   'journal-damaged': 'look at the disk of the node: what it wrote was altered afterwards',
   'journal-lost': 'look at the disk of the node; then give it an order: ashlar rollout start FLEET DIGEST',
   'clock-far-off': 'set the clock of the node: timedatectl set-ntp true',
+  'credential-expired': 'set the clock of the node, or of the server: timedatectl set-ntp true',
   'deadline-passed': 'see whether it is on: ashlar get nodes; then ashlar rollout start FLEET DIGEST',
   'health-check-failed': 'see what it wrote: ashlar machine console NODE --log',
 }
@@ -30,4 +31,11 @@ export const advice: Readonly<Record<string, string>> = {
 /** Undefined where there is nothing that always helps. */
 export function adviceOn({ code }: Pick<Reason, 'code'>): string | undefined {
   return advice[code]
+}
+
+/** A reason for people: what it is, the last lines of what failed, and what is to be done. */
+export function sayReason(reason: Reason): string {
+  const lines = (reason.lastLines ?? []).map((line) => `\n    ${line}`).join('')
+  const mend = adviceOn(reason)
+  return `${reason.message} [${reason.code}]${lines}${mend === undefined ? '' : `\n    mend ${mend}`}`
 }

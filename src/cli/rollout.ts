@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Client, NodeProgress, Rollout } from '../api/index.ts'
 import { shortDigest } from '../core/index.ts'
 import { membersOf, waveEnds } from '../fleet/index.ts'
-import { adviceOn } from './advice.ts'
+import { sayReason } from './advice.ts'
 import type { Registrar } from './command.ts'
 import { confirm, yesOption } from './confirm.ts'
 import { CliError, type Context, type Result } from './context.ts'
@@ -187,8 +187,5 @@ function shown({ terminal }: Context, rollout: Rollout): Result {
 }
 
 function describe({ state, reason }: NodeProgress): string {
-  if (reason === undefined) return state
-  const lines = (reason.lastLines ?? []).map((line) => `\n    ${line}`).join('')
-  const mend = adviceOn(reason)
-  return `${state}: ${reason.message} [${reason.code}]${lines}${mend === undefined ? '' : `\n    mend ${mend}`}`
+  return reason === undefined ? state : `${state}: ${sayReason(reason)}`
 }

@@ -2,13 +2,16 @@ import { type AssignmentAnswer, type Client, type Node, parseAssignment, type Ro
 import {
   type Digest,
   predicateType,
+  type Reason,
   type ReleaseDocument,
   type Statement,
+  shortDigest,
   type TrustRoot,
 } from '../core/index.ts'
 import { publicKeyDigest } from '../identity/index.ts'
 import { bundlesOf, type OciRelease, readRelease } from '../oci/index.ts'
 import { judgeAssignment, judgeEvidence, judgeRelease } from '../verify/index.ts'
+import { adviceOn, sayReason } from './advice.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
 import { openSession } from './session.ts'
@@ -23,6 +26,14 @@ interface Link {
   readonly value: string
   readonly is: 'proved' | 'reported' | 'absent' | 'broken'
   readonly why?: string
+}
+
+/** What went otherwise than it should, by the node's or the server's own word: a reason, and to what it belongs. */
+interface Notice {
+  readonly what: 'order' | 'refused' | 'warning'
+  /** `(1, 2) refused`: begins the sentence that the reason ends. */
+  readonly about: string
+  readonly reason: Reason
 }
 
 interface Material {
@@ -42,7 +53,7 @@ export function addWhy({ command, act }: Registrar): void {
     summary:
       'explain what a node runs: root image ← slot ← assignment ← rollout ← signature ← release ← lock ← commit',
     about:
-      'Walks the chain from the image that was measured at boot back to the commit, and says of each link whether it was proved here (✓), only reported (·), is missing (-) or is broken (✗). The keys in --trust are the ones you believe.',
+      'Walks the chain from the image that was measured at boot back to the commit, and says of each link whether it was proved here (✓), only reported (·), is missing (-) or is broken (✗). Below it (!) stands what the node refused or warns of, and why the server refuses the node. The keys in --trust are the ones you believe.',
     examples: ['why node-1 --trust examples/gateway'],
     see: ['verify', 'log'],
     exits: { 1: 'a link is broken or missing' },
@@ -51,7 +62,7 @@ export function addWhy({ command, act }: Registrar): void {
     .action(
       act<{ trust: string }>(async (context, [name = ''], { trust }) => {
         const material = await gather(context, name, await readTrust(context, trust))
-        return result(material.node, [
+        const links = [
           rootLink(material),
           slotLink(material),
           assignmentLink(material),
@@ -59,7 +70,8 @@ export function addWhy({ command, act }: Registrar): void {
           signatureLink(material),
           releaseLink(material.release),
           ...sourceLinks(material),
-        ])
+        ]
+        return result(material.node, links, noticesOf(material.node))
       }),
     )
 }
@@ -71,6 +83,9 @@ async function gather(context: Context, name: string, trust: TrustRoot): Promise
   if (running === undefined)
     throw new CliError('resource-unknown', `${name} has not reported what it runs`, {
       hint: `ashlar get node ${name} --wait-for confirmed`,
+      findings: noticesOf(answer.node).map(({ about, reason: { code, message } }) => ({
+        ...{ code, message: `${about}: ${message}`, hint: adviceOn({ code }) },
+      })),
     })
   const repository = session.repository(await repositoryOf(session.client, running.release))
   return {
@@ -199,8 +214,29 @@ function dependenciesOf(predicate: unknown): readonly Dependency[] {
   return Array.isArray(found) ? (found as Dependency[]) : []
 }
 
+/** Not part of the chain: what hinders a node now, and so tells why it does not run what it was told to. */
+function noticesOf({ status: { refused, observed } }: Node): readonly Notice[] {
+  const notices: Notice[] = []
+  const { outcome, warnings = [] } = observed ?? {}
+  if (outcome?.reason !== undefined) {
+    const { epoch, number } = outcome.order
+    const about = `(${epoch}, ${number}) to ${shortDigest(outcome.release)} ${outcome.is}`
+    notices.push({ what: 'order', about, reason: outcome.reason })
+  }
+  if (refused !== undefined)
+    notices.push({
+      what: 'refused',
+      about: `by the server, last at ${new Date(refused.at).toISOString()}`,
+      reason: refused,
+    })
+  return [
+    ...notices,
+    ...warnings.map((reason) => ({ what: 'warning', about: 'of the node', reason }) as const),
+  ]
+}
+
 /** `ok` when no link is broken and none is missing: what nobody ordered, or came from nowhere, is not proved. */
-function result(node: Node, links: readonly Link[]): Result {
+function result(node: Node, links: readonly Link[], notices: readonly Notice[]): Result {
   const broken = links.some((link) => link.is === 'broken')
   const missing = links.filter((link) => link.is === 'absent').map(({ what }) => what)
   const ok = !broken && missing.length === 0
@@ -209,10 +245,11 @@ function result(node: Node, links: readonly Link[]): Result {
     ({ what, value, is, why }) =>
       `${mark[is]} ${what.padEnd(10)} ${value}${why === undefined ? '' : `: ${why}`}`,
   )
+  const said = notices.map(({ what, about, reason }) => `! ${what.padEnd(10)} ${about}: ${sayReason(reason)}`)
   const answer = broken ? 'NO' : ok ? 'yes' : `not proved, there is no ${missing.join(', no ')}`
   return {
-    json: { node: node.metadata.name, ok, links },
-    text: [`${node.metadata.name} runs what it was told to run: ${answer}`, ...lines].join('\n'),
+    json: { node: node.metadata.name, ok, links, notices },
+    text: [`${node.metadata.name} runs what it was told to run: ${answer}`, ...lines, ...said].join('\n'),
     ...(!ok && { exitCode: 1 }),
   }
 }
