@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openContentStore } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { releaseFixture, testServer } from '../testing/index.ts'
@@ -252,5 +252,54 @@ describe('a port in use', () => {
     const { exitCode, stderr } = await ashlar(['serve', '--director-key', 'no.key'])
     expect(exitCode).toBe(65)
     expect(stderr).toMatch(/\[key-unreadable\]\n {2}at {3}no\.key\n {2}mend make one with: ashlar key new/)
+  })
+})
+
+describe('a server that logs as JSON', () => {
+  /** Throws when it is told to, where nobody catches it. */
+  const bug = `--import=data:text/javascript,process.once('SIGUSR2',()=>{throw(new(Error)('a'))})`
+  const linesOf = (text: string) =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  let child: ChildProcess
+  beforeAll(() => ashlar(['key', 'new', 'logging']))
+  afterEach(() => child.kill('SIGKILL'))
+
+  /** What it wrote from its start until it ended by this signal, which comes as soon as it serves. */
+  async function serve(data: string, words: readonly string[], signal: NodeJS.Signals = 'SIGTERM') {
+    const environment = { ASHLAR_LOG: 'json', NODE_OPTIONS: bug }
+    const all = ['serve', '--director-key', 'logging.key', '--listen', '127.0.0.1:0', ...words]
+    child = start(all, { data, environment })
+    const end = ended(child)
+    await new Promise((done) => child.stderr?.once('data', done))
+    child.kill(signal)
+    const { exitCode, stdout, stderr } = await end
+    return { exitCode, log: linesOf(stderr), results: linesOf(stdout) }
+  }
+
+  test('writes nothing else, from start to stop; the admin token is no part of the log', async () => {
+    const { exitCode, log, results } = await serve('log-1', [])
+    const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)
+    const time = expect.any(String)
+    expect([exitCode, log]).toEqual([
+      0,
+      [
+        { time, level: 'info', message: expect.stringMatching(/^serving at http/), url },
+        { time, level: 'info', message: 'stopped' },
+      ],
+    ])
+    expect(results).toEqual([{ adminToken: expect.stringMatching(/^ashlar_admin_/) }])
+  })
+
+  test('says with --json what it came to, a line each', async () => {
+    const { results } = await serve('log-2', ['--json'])
+    expect(results).toEqual([{ url: expect.any(String), adminToken: expect.any(String) }, { stopped: true }])
+  })
+
+  test('tells a bug that nobody caught in that form, too', async () => {
+    const { exitCode, log } = await serve('log-3', [], 'SIGUSR2')
+    expect([exitCode, log.at(-1)]).toMatchObject([70, { level: 'error', code: 'internal' }])
   })
 })

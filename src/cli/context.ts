@@ -84,7 +84,7 @@ export async function perform(context: Context, json: boolean, run: () => Promis
   try {
     const result = await run()
     context.terminal.endProgress()
-    context.terminal.result(json ? JSON.stringify(result.json, null, 2) : result.text)
+    context.terminal.result(json ? printJson(context.terminal, result.json) : result.text)
     return result.exitCode ?? 0
   } catch (error) {
     context.terminal.endProgress()
@@ -94,8 +94,13 @@ export async function perform(context: Context, json: boolean, run: () => Promis
   }
 }
 
+/** On one line where programs read what is said, so that of both streams each line is a document. */
+export function printJson({ format }: Terminal, value: unknown): string {
+  return format === 'json' ? JSON.stringify(value) : JSON.stringify(value, null, 2)
+}
+
 /** For people on standard error, and with `--json` as the one document on standard output. */
 export function reportFailure(terminal: Terminal, failure: Failure, json: boolean): void {
-  if (json) terminal.result(JSON.stringify({ error: failure }, null, 2))
+  if (json) terminal.result(printJson(terminal, { error: failure }))
   terminal.failure(failure)
 }

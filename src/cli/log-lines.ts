@@ -28,6 +28,6 @@ export function logLines(err: { write(text: string): unknown }, clock: Clock): M
     },
     error: (message) => line('error', { message }),
     failure: (failure) => line('error', failure),
-    note: (message) => line('info', { message }),
+    note: (message, fields) => line('info', { message, ...fields }),
   }
 }

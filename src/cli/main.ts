@@ -3,7 +3,7 @@ import { noProgress } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
 import { createAsk } from './ask.ts'
 import { type Context, foldersOf, reportFailure } from './context.ts'
-import { exitCodeOf } from './failure.ts'
+import { exitCodeOf, toFailure } from './failure.ts'
 import { createProgram } from './program.ts'
 import { createTerminal } from './terminal.ts'
 import { logFormatOf, usageFailure } from './usage.ts'
@@ -27,6 +27,12 @@ const terminal = createTerminal(
   process.env,
   logFormatOf(words, process.env),
 )
+// A bug, too, is told in the form that was asked for.
+process.on('uncaughtException', (error) => {
+  const failure = toFailure(error)
+  reportFailure(terminal, failure, false)
+  process.exit(exitCodeOf(failure))
+})
 const context: Context = {
   sys: realSys,
   environment: process.env,

@@ -25,7 +25,7 @@ export function addServe({ command, act }: Registrar): void {
     usage: 'serve',
     summary: 'run registry, API and director in one process',
     about:
-      'One process holds the registry that nodes fetch from, the inventory of nodes and fleets, and the director that orders them. On loopback it speaks plain HTTP; on any other address TLS, with an authority of its own whose fingerprint it prints. The first start makes an admin token, shown once. It stays in the foreground until it is told to stop; run it as a service with ASHLAR_LOG=json for logs that programs read.',
+      'One process holds the registry that nodes fetch from, the inventory of nodes and fleets, and the director that orders them. On loopback it speaks plain HTTP; on any other address TLS, with an authority of its own whose fingerprint it prints. The first start makes an admin token, shown once. It stays in the foreground until it is told to stop; run it as a service with ASHLAR_LOG=json: standard error is a log then of one JSON object a line, from the start to the stop, without the token, which goes to standard output.',
     examples: [
       'serve --listen 127.0.0.1:7480 --director-key keys/director.key --login',
       'serve --listen 0.0.0.0:7443 --advertise ashlar.example.org --director-key keys/director.key',
@@ -63,31 +63,37 @@ export function addServe({ command, act }: Registrar): void {
         await announce(context, server, options)
         await aborted(context.signal)
         await server.close()
-        return { json: { stopped: true }, text: 'stopped' }
+        const logged = context.terminal.format === 'json'
+        if (logged) context.terminal.note('stopped')
+        return { json: { stopped: true }, text: logged ? '' : 'stopped' }
       }),
     )
 }
 
-/** Says where it listens, once it does. The admin token is shown here and never again. */
+/** Says where it listens, once it does. The admin token is shown here and never again; a log does not get it. */
 async function announce(context: Context, server: RunningServer, options: Options): Promise<void> {
+  const { terminal } = context
   const { url, authority, adminToken } = server
   if (options.login && adminToken !== undefined) {
     const ca = authority === undefined ? {} : { ca: authority.pem, fingerprint: authority.fingerprint }
     await keepLogin(context, { url, token: adminToken, ...ca })
   }
-  const token = options.login ? undefined : adminToken
-  const facts = {
-    url,
-    ...(authority !== undefined && { fingerprint: authority.fingerprint }),
-    ...(token !== undefined && { adminToken: token }),
-  }
-  const lines = [
+  const place = { url, ...(authority !== undefined && { fingerprint: authority.fingerprint }) }
+  const token = options.login || adminToken === undefined ? {} : { adminToken }
+  if (terminal.format === 'json') terminal.note(`serving at ${url}`, place)
+  if (options.json) terminal.result(JSON.stringify({ ...place, ...token }))
+  else if (terminal.format === 'text') terminal.result(linesOf(server, options).join('\n'))
+  else if (token.adminToken !== undefined) terminal.result(JSON.stringify(token))
+}
+
+function linesOf({ url, authority, adminToken }: RunningServer, { login }: Options): readonly string[] {
+  return [
     `serving at ${url}`,
     ...(authority === undefined ? [] : [`authority  ${authority.fingerprint}`]),
-    ...(token === undefined ? [] : [`admin token, shown only now: ${token}`]),
-    ...(options.login && adminToken !== undefined ? ['this user is logged in'] : []),
+    ...(adminToken === undefined
+      ? []
+      : [login ? 'this user is logged in' : `admin token, shown only now: ${adminToken}`]),
   ]
-  context.terminal.result(options.json ? JSON.stringify(facts) : lines.join('\n'))
 }
 
 /** @throws CliError `usage` */

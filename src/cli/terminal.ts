@@ -11,12 +11,14 @@ export interface Terminal {
   readonly colour: boolean
   /** Columns of standard output; undefined where it is no terminal and nobody said. */
   readonly columns: number | undefined
+  /** The form of standard error. */
+  readonly format: LogFormat
   result(text: string): void
   /** Text for people about a wrong call: the help of a group. */
   error(text: string): void
   failure(failure: Failure): void
-  /** One line for people, on standard error. */
-  note(text: string): void
+  /** One line on standard error, for people; `fields` are the same for programs, and are only in a log of JSON. */
+  note(text: string, fields?: object): void
   progress: Progress
   /** Leaves the line that progress was drawn on. */
   endProgress(): void
@@ -55,6 +57,7 @@ export function createTerminal(
   return {
     colour: hasColour(environment, out.isTTY === true),
     columns,
+    format,
     result: (text) => void out.write(text === '' ? '' : `${text}\n`),
     ...(format === 'json' ? logLines(err, clock) : messages(err, clock, environment)),
   }
