@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
+import { describeCommit } from '../src/evidence/index.ts'
+import { realSys } from '../src/sys/index.ts'
 import { writeManPages } from './man.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -81,7 +83,7 @@ for (const [name, { entry, packages, bytesMax, splitting = false }] of Object.en
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    define: { ASHLAR_VERSION: JSON.stringify(version) },
+    define: { ASHLAR_VERSION: JSON.stringify(version), ASHLAR_COMMIT: await commitText() },
     banner: {
       js: `// Ashlar ${version}, Apache-2.0. Made by script/bundle.\n${name === 'cli' ? requireForPackages : ''}`,
     },
@@ -103,6 +105,12 @@ for (const [name, { entry, packages, bytesMax, splitting = false }] of Object.en
 }
 
 process.stdout.write(`dist/man ${await writeManPages(root, join(root, 'dist/man'))} pages\n`)
+
+/** The commit that is bundled, and whether it is all that is. */
+async function commitText(): Promise<string> {
+  const found = await describeCommit(realSys.exec, root)
+  return found === undefined ? 'undefined' : JSON.stringify({ commit: found.commit, dirty: found.dirty })
+}
 
 /** Parts that earlier runs left. */
 function removeParts(name: string, made: readonly string[]): void {

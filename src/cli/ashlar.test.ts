@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,8 @@ import { commandFixture, type Ran } from './command-fixture.ts'
 import { manualOf } from './help.ts'
 import { createProgram } from './program.ts'
 
-const ashlarProgram = resolve(import.meta.dirname, '../../bin/ashlar')
+const root = resolve(import.meta.dirname, '../..')
+const ashlarProgram = join(root, 'bin/ashlar')
 /** Of Debian's user nobody and its group: someone who owns nothing. */
 const nobody = { uid: 65_534, gid: 65_534 }
 /** A clone below a closed home folder is one that nobody can run. */
@@ -97,6 +98,16 @@ describe('bin/ashlar', () => {
     expect([exitCode, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^Define and build:\n {2}init +\S/m)
     expect(stdout).toMatch(/^Exit codes:\n {2}0 {4}done$/m)
+  })
+
+  test('version says which commit of which version this is, and which Node runs it', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
+    const node = process.versions.node
+    const { stdout } = await ashlar(['version', '--json'])
+    expect(JSON.parse(stdout)).toEqual({ version, commit, dirty: expect.any(Boolean), node })
+    expect((await ashlar(['version'])).stdout).toMatch(new RegExp(`^ashlar ${version}\n {2}commit ${commit}`))
+    expect((await ashlar(['--version'])).stdout).toBe(`${version}\n`)
   })
 
   test('--help is as wide as the terminal is, or as COLUMNS says, or 80 columns', async () => {

@@ -9,12 +9,12 @@ import {
 import { parseLock, printReference, shortDigest } from '../core/index.ts'
 import { describeCommit, provenanceStatement } from '../evidence/index.ts'
 import { openContentStore } from '../oci/index.ts'
+import { ashlarVersion } from './ashlar-version.ts'
 import { keepProvenance } from './build-record.ts'
 import type { Registrar } from './command.ts'
 import type { Context } from './context.ts'
 import { readTextFile } from './files.ts'
 import { stoppable } from './stoppable.ts'
-import { ashlarVersion } from './version.ts'
 
 /** `ashlar build`: the release that definition and lock describe. */
 export function addBuild({ command, act }: Registrar): void {

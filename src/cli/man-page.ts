@@ -1,6 +1,6 @@
 import { type Argument, type Command, Help, type Option } from 'commander'
+import { ashlarVersion } from './ashlar-version.ts'
 import { exitsOf, manualOf } from './help.ts'
-import { ashlarVersion } from './version.ts'
 
 export interface ManPage {
   /** `ashlar-machine-start.1` */

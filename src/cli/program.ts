@@ -1,8 +1,8 @@
 import { Command } from 'commander'
+import { ashlarVersion } from './ashlar-version.ts'
 import { createRegistrar, logFormatOption, type Registrar } from './command.ts'
 import type { Context } from './context.ts'
 import { helpColumns, helpStyle, keepManual } from './help.ts'
-import { ashlarVersion } from './version.ts'
 
 type Add = (registrar: Registrar) => void
 type Load = () => Promise<Add>
@@ -55,6 +55,7 @@ const groups: readonly (readonly [heading: string, Readonly<Record<string, Load>
       doctor: async () => (await import('./doctor.ts')).addDoctor,
       completion: async () => (await import('./completion.ts')).addCompletion,
       fsck: async () => (await import('./fsck.ts')).addFsck,
+      version: async () => (await import('./version.ts')).addVersion,
     },
   ],
 ]

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Sys } from '../sys/index.ts'
+import { ashlarVersion } from './ashlar-version.ts'
 import { CliError } from './context.ts'
-import { ashlarVersion } from './version.ts'
 
 interface ShippedFile {
   readonly file: string

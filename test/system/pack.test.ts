@@ -12,6 +12,9 @@ import { type DebianArchive, debianArchive } from '../../src/testing/index.ts'
 const root = resolve(import.meta.dirname, '../..')
 const nodePackage = `node-linux-${process.arch}`
 const pinnedNode = join(root, 'node_modules', nodePackage)
+const pinnedManifest = JSON.parse(readFileSync(join(pinnedNode, 'package.json'), 'utf8')) as {
+  version: string
+}
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 let scratch: string
@@ -40,7 +43,6 @@ async function npm(...args: string[]): Promise<string> {
 
 /** A package registry on loopback that has one package: the pinned Node, as it lies in our node_modules. */
 async function serveNodePackage(): Promise<Server> {
-  const manifest = JSON.parse(readFileSync(join(pinnedNode, 'package.json'), 'utf8')) as { version: string }
   // npm's own packing would take minutes to squeeze the 127 MB.
   const file = join(scratch, 'node.tgz')
   execFileSync('tar', ['--use-compress-program=gzip -1', '--transform=s,^.,package,', '-cf', file, '.'], {
@@ -51,8 +53,8 @@ async function serveNodePackage(): Promise<Server> {
     if (request.url === '/node.tgz') return void response.end(readFileSync(file))
     if (request.url !== `/${nodePackage}`) return void response.writeHead(404).end('{}')
     const dist = { tarball: `http://${request.headers.host}/node.tgz`, integrity }
-    const versions = { [manifest.version]: { ...manifest, dist } }
-    response.end(JSON.stringify({ name: nodePackage, 'dist-tags': { latest: manifest.version }, versions }))
+    const versions = { [pinnedManifest.version]: { ...pinnedManifest, dist } }
+    response.end(JSON.stringify({ name: nodePackage, 'dist-tags': { latest: pinnedManifest.version }, versions }))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return server
@@ -95,6 +97,14 @@ describe('a package that was made by npm pack and installed with npm install -g'
   test('answers with its version, whatever Node the machine has', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
     expect(await ashlar(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n`, stderr: '' })
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
+    const { stdout } = await ashlar(['version', '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      version,
+      commit,
+      dirty: expect.any(Boolean),
+      node: pinnedManifest.version,
+    })
   })
 
   test('brings its man pages to where man looks', () => {
