@@ -54,7 +54,9 @@ async function serveNodePackage(): Promise<Server> {
     if (request.url !== `/${nodePackage}`) return void response.writeHead(404).end('{}')
     const dist = { tarball: `http://${request.headers.host}/node.tgz`, integrity }
     const versions = { [pinnedManifest.version]: { ...pinnedManifest, dist } }
-    response.end(JSON.stringify({ name: nodePackage, 'dist-tags': { latest: pinnedManifest.version }, versions }))
+    response.end(
+      JSON.stringify({ name: nodePackage, 'dist-tags': { latest: pinnedManifest.version }, versions }),
+    )
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return server
