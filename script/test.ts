@@ -1,18 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { type Failure, lastLines, printFailures } from './failures.ts'
+import type { TestReport } from './test-reporter.ts'
 
 /** One part of the test run and the seconds that it is meant to stay within on two cores. */
 interface Part {
   readonly name: string
   readonly budgetSeconds: number
-  readonly run: () => Count
-}
-
-interface Count {
-  readonly passed: number
-  readonly failed: number
+  readonly run: () => TestReport
 }
 
 const root = resolve(import.meta.dirname, '..')
@@ -67,32 +64,30 @@ const parts: readonly Part[] = [
 ]
 
 /** A program whose exit code is the verdict. */
-function command(program: string, args: readonly string[]): Count {
-  const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit' })
-  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+function command(program: string, args: readonly string[]): TestReport {
+  const file = join(scratch, 'output')
+  const output = openSync(file, 'w')
+  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', output, output] })
+  closeSync(output)
+  const text = readFileSync(file, 'utf8')
+  process.stdout.write(text)
+  if (status === 0) return { passed: 1, failures: [] }
+  return { passed: 0, failures: [{ name: [program, ...args].join(' '), text: lastLines(text) }] }
 }
 
-function vitest(project: string, files: readonly string[]): Count {
-  const report = join(scratch, 'report.json')
-  rmSync(report, { force: true })
+function vitest(project: string, files: readonly string[]): TestReport {
+  const file = join(scratch, 'report.json')
+  rmSync(file, { force: true })
   const args = ['bin/node', 'node_modules/vitest/vitest.mjs', 'run', '--project', project, ...files]
-  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
-  const { status } = spawnSync('sh', [...args, ...reporters], { cwd: root, stdio: 'inherit' })
-  const counts = readReport(report)
-  // A run that broke without a failed test (a syntax error, no test found) is a failure all the same.
-  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
-}
-
-function readReport(file: string): Count {
-  try {
-    const report = JSON.parse(readFileSync(file, 'utf8')) as {
-      numPassedTests: number
-      numFailedTests: number
-    }
-    return { passed: report.numPassedTests, failed: report.numFailedTests }
-  } catch {
-    return { passed: 0, failed: 1 }
-  }
+  const reporters = ['--reporter=dot', '--reporter=./script/test-reporter.ts']
+  const env = { ...process.env, ASHLAR_TEST_REPORT: file }
+  const { status } = spawnSync('sh', [...args, ...reporters], { cwd: root, env, stdio: 'inherit' })
+  const report: TestReport = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as TestReport)
+    : { passed: 0, failures: [] }
+  if (status === 0 || report.failures.length > 0) return report
+  // A run that broke without a failed test (it was killed, or there is no test) is a failure all the same.
+  return { ...report, failures: [{ name: 'vitest', text: `ended with ${status}: its output says why` }] }
 }
 
 const chosen = process.argv.slice(2)
@@ -105,23 +100,24 @@ if (unknown.length > 0) {
 }
 
 const rows: string[] = []
+const failures: (Failure & { readonly part: string })[] = []
 let passed = 0
-let failed = 0
 let seconds = 0
 for (const part of parts.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
   process.stdout.write(`\n== ${part.name} (budget ${part.budgetSeconds} s)\n`)
   const startedMs = performance.now()
-  const count = part.run()
+  const outcome = part.run()
   const tookSeconds = (performance.now() - startedMs) / 1_000
-  passed += count.passed
-  failed += count.failed
+  passed += outcome.passed
+  failures.push(...outcome.failures.map((failure) => ({ part: part.name, ...failure })))
   seconds += tookSeconds
   const over = tookSeconds > part.budgetSeconds ? '  over budget' : ''
   rows.push(
-    `${part.name.padEnd(20)} ${tookSeconds.toFixed(1).padStart(7)} s of ${String(part.budgetSeconds).padStart(4)} s  ${count.passed} passed, ${count.failed} failed${over}`,
+    `${part.name.padEnd(20)} ${tookSeconds.toFixed(1).padStart(7)} s of ${String(part.budgetSeconds).padStart(4)} s  ${outcome.passed} passed, ${outcome.failures.length} failed${over}`,
   )
 }
 rmSync(scratch, { recursive: true, force: true })
 process.stdout.write(`\n${rows.join('\n')}\n${'in all'.padEnd(20)} ${seconds.toFixed(1).padStart(7)} s\n`)
-process.stdout.write(`${passed} passed, ${failed} failed\n`)
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+process.stdout.write(printFailures(failures))
+process.stdout.write(`${passed} passed, ${failures.length} failed\n`)
+process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1
