@@ -19,7 +19,7 @@ import {
   readRelease,
 } from '../oci/index.ts'
 import { judgeRelease } from '../verify/index.ts'
-import { fetchUnpacked, heldBytes } from './download.ts'
+import { fetchUnpacked, heldBytes, keptBytes } from './download.ts'
 import { diskFull, Refusal } from './errors.ts'
 import { type Node, reboot, viewNode } from './node.ts'
 import { readTrustRoot } from './node-files.ts'
@@ -96,10 +96,10 @@ const finalCodes = new Set([
 async function decide({ node, now }: Worker, work: Work, release: OciRelease): Promise<Plan> {
   const root = release.disk(node.architecture)?.root
   const desired = { assignment: work.assignment, document: release.document, blobBytes: root?.size ?? 0 }
-  return plan(await observe(node, work, root?.digest), desired, now)
+  return plan(await observe(node, work), desired, now)
 }
 
-async function observe(node: Node, work: Work, blob: Digest | undefined): Promise<Observed> {
+async function observe(node: Node, work: Work): Promise<Observed> {
   const { facts, architecture, slots, sys } = node
   const { running, document, slots: states, entries, floor } = await viewNode(node)
   const other = otherSlot(facts.slot)
@@ -113,7 +113,7 @@ async function observe(node: Node, work: Work, blob: Digest | undefined): Promis
     nextInstall: nextInstallNumber(entries),
     incoming: {
       roomBytes: bavail * bsize,
-      heldBytes: blob === undefined ? 0 : await heldBytes(sys, incomingFolder(node), blob),
+      heldBytes: await keptBytes(sys, incomingFolder(node)),
     },
     floor,
     begun: work.begun,
@@ -196,18 +196,21 @@ async function stageFromHeld(
   disk: OciDisk,
   form: DiskForm,
 ): Promise<boolean> {
+  const { sys, slots } = node
+  const folder = incomingFolder(node)
   // A beginning of the whole blob is there: less is missing than would be fetched twice.
-  if ((await heldBytes(node.sys, incomingFolder(node), disk.root.digest)) > 0) return false
+  if ((await heldBytes(sys, folder, disk.root.digest)) > 0) return false
   try {
     const update = await planFromHeld({
-      ...{ repository, slots: node.slots, from: node.facts.slot },
+      ...{ sys, folder, repository, slots, from: node.facts.slot },
       root: { blob: disk.root, content: form.root },
       verity: { blob: disk.verity, content: form.verity },
       onBytes: (done, total) => onPhase(done < total ? 'downloading' : 'staging', done, total),
     })
     if (update === undefined) return false
     node.log(`fetching ${update.bytes} of ${disk.root.size + disk.verity.size} bytes: the rest is here`)
-    await node.slots.writeRoot(slot, update.content())
+    await slots.writeRoot(slot, update.content())
+    await update.forget()
     return true
   } catch (error) {
     if (!isUpdateFault(error)) throw error

@@ -20,9 +20,16 @@ export interface Download {
   readonly onBytes: (done: number) => void
 }
 
-/** Bytes of a blob that are there from an earlier attempt. */
+/** Bytes that are there from an earlier attempt: of a blob, or of whatever else has this digest for a name. */
 export async function heldBytes(sys: Sys, folder: string, blob: Digest): Promise<number> {
   return (await whenThere(sys.disk.stat(partialPath(folder, blob))))?.size ?? 0
+}
+
+/** Bytes that all attempts have left there. Those of others are given back before this one needs their room. */
+export async function keptBytes(sys: Sys, folder: string): Promise<number> {
+  const names = (await whenThere(sys.disk.readdir(folder))) ?? []
+  const stats = await Promise.all(names.map((name) => whenThere(sys.disk.stat(join(folder, name)))))
+  return stats.reduce((sum, stat) => sum + (stat?.size ?? 0), 0)
 }
 
 /**
@@ -77,35 +84,53 @@ async function unpack(
 
 /** The whole blob: first what lies on disk, then the rest. The repository asks again after short cuts by itself. */
 async function* fetchBlob({ sys, repository, blob, folder, onBytes }: Download): AsyncGenerator<Uint8Array> {
-  const path = partialPath(folder, blob.digest)
-  await sys.disk.mkdir(folder, { recursive: true })
   const hash = createHash('sha256')
   let done = 0
-  if ((await heldBytes(sys, folder, blob.digest)) > 0)
-    for await (const chunk of readFrom(sys, path, blob.size)) {
-      hash.update(chunk)
-      done += chunk.length
+  async function* rest(from: number): AsyncGenerator<Uint8Array> {
+    let fetched = from
+    for await (const chunk of repository.blobs.readFrom(blob.digest, from)) {
+      fetched += chunk.length
+      if (fetched > blob.size) throw tooLong(blob)
+      onBytes(fetched)
       yield chunk
     }
-  const file = await sys.disk.open(path, 'a', 0o600)
-  try {
-    if (done < blob.size)
-      for await (const chunk of repository.blobs.readFrom(blob.digest, done)) {
-        if (done + chunk.length > blob.size) throw tooLong(blob)
-        await file.appendFile(chunk)
-        hash.update(chunk)
-        done += chunk.length
-        onBytes(done)
-        yield chunk
-      }
-  } finally {
-    await file.close()
+  }
+  for await (const chunk of keeping(sys, partialPath(folder, blob.digest), blob.size, rest)) {
+    hash.update(chunk)
+    done += chunk.length
+    yield chunk
   }
   if (done < blob.size)
     throw new OciError('registry-unreachable', `${blob.digest} ended after ${done} of ${blob.size} bytes`)
   const actual = digestFromHex(hash.digest('hex'))
   if (actual !== blob.digest)
     throw new Refusal({ code: 'blob-digest-mismatch', message: `the blob is ${actual}, not ${blob.digest}` })
+}
+
+/** What lies in the file, at most `sizeBytes`, then the rest, which is kept there as it comes: a killed agent goes on behind it. */
+export async function* keeping(
+  sys: Sys,
+  path: string,
+  sizeBytes: number,
+  rest: (from: number) => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  await sys.disk.mkdir(dirname(path), { recursive: true })
+  let done = 0
+  if ((await whenThere(sys.disk.stat(path))) !== undefined)
+    for await (const chunk of readFrom(sys, path, sizeBytes)) {
+      done += chunk.length
+      yield chunk
+    }
+  if (done === sizeBytes) return
+  const file = await sys.disk.open(path, 'a', 0o600)
+  try {
+    for await (const chunk of rest(done)) {
+      await file.appendFile(chunk)
+      yield chunk
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 function isUnpackError(error: unknown): error is DiskError {
@@ -119,12 +144,12 @@ function tooLong({ digest, size }: Descriptor): Refusal {
   })
 }
 
-function partialPath(folder: string, blob: Digest): string {
+export function partialPath(folder: string, blob: Digest): string {
   return join(folder, `${digestHex(blob)}.part`)
 }
 
 /** Beginnings of other blobs: orders that came to nothing. */
-async function forgetOthers(sys: Sys, path: string): Promise<void> {
+export async function forgetOthers(sys: Sys, path: string): Promise<void> {
   const folder = dirname(path)
   for (const name of (await whenThere(sys.disk.readdir(folder))) ?? [])
     if (join(folder, name) !== path) await sys.disk.rm(join(folder, name), { recursive: true, force: true })

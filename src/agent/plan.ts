@@ -29,7 +29,7 @@ export interface Observed {
   readonly other: { readonly state: Slot; readonly roomBytes: number }
   /** Install number of the entry that would be written next. */
   readonly nextInstall: number
-  /** Bytes free where downloads are kept, and how many of this one are there already. */
+  /** Bytes free where downloads are kept, and how many lie there: of this one, or to be given back for it. */
   readonly incoming: { readonly roomBytes: number; readonly heldBytes: number }
   readonly floor: number
   /** The journal says that a first step was taken in time. */

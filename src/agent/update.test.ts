@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mediaType } from '../core/index.ts'
 import { blockBytes, frameBytes, hashesOf, verityTree } from '../disk/index.ts'
-import { collect, digestOf, openContentStore, type Repository, streamOf } from '../oci/index.ts'
+import { collect, digestOf, OciError, openContentStore, type Repository, streamOf } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
 import { packFrames } from '../testing/index.ts'
 import { FolderSlots } from './folder-slots.ts'
-import { isUpdateFault, planFromHeld, type Update } from './update.ts'
+import { isUpdateFault, type PlannedUpdate, planFromHeld, type Update } from './update.ts'
 
 let work: string
 beforeEach(() => {
@@ -33,10 +33,12 @@ interface Offer {
   readonly packed?: Buffer
   /** Of what the document says. */
   readonly signed?: Buffer
+  /** The connection is cut after so many bytes of all that is sent. */
+  readonly cutAt?: number
 }
 
 /** A registry that offers the new image, and counts what it sends; slot a has what is held. */
-async function offer({ image = wanted, packed = packFrames(image), signed = image }: Offer = {}) {
+async function offer({ image = wanted, packed = packFrames(image), signed = image, cutAt }: Offer = {}) {
   writeFileSync(join(work, 'disk/a/root.erofs'), held)
   const store = (await openContentStore(realSys, join(work, 'store'))).repository('gateway')
   const { tree } = verityTree(hashesOf(image), '8f2a6d1e-3b0c-4f57-9a68-61736c617202')
@@ -48,11 +50,14 @@ async function offer({ image = wanted, packed = packFrames(image), signed = imag
   let sent = 0
   async function* readFrom(...args: Parameters<Repository['blobs']['readFrom']>) {
     for await (const chunk of store.blobs.readFrom(...args)) {
-      sent += chunk.length
-      yield chunk
+      const rest = chunk.subarray(0, (cutAt ?? Number.POSITIVE_INFINITY) - sent)
+      sent += rest.length
+      yield rest
+      if (sent === cutAt) throw new OciError('registry-unreachable', 'cut')
     }
   }
   const update: Update = {
+    ...{ sys: realSys, folder: join(work, 'incoming') },
     repository: { ...store, blobs: { ...store.blobs, readFrom } },
     slots: new FolderSlots(realSys, join(work, 'disk')),
     from: 'a',
@@ -63,14 +68,59 @@ async function offer({ image = wanted, packed = packFrames(image), signed = imag
   return { update, sent: () => sent }
 }
 
+async function imageOf(plan: PlannedUpdate | undefined): Promise<Buffer> {
+  return Buffer.from(await collect(plan?.content() ?? streamOf(new Uint8Array()), 2 * wanted.length))
+}
+
 test('only what the running image has not is fetched', async () => {
   const { update, sent } = await offer()
   const plan = await planFromHeld(update)
-  const image = await collect(plan?.content() ?? streamOf(new Uint8Array()), wanted.length)
-  expect(Buffer.from(image).equals(wanted)).toBe(true)
+  expect((await imageOf(plan)).equals(wanted)).toBe(true)
   // The frame that is new, the one with the first block, and the one that both shifts left over; the table comes on top.
   expect(plan?.bytes).toBeLessThan(3.1 * frameBytes)
   expect(sent()).toBeLessThan((plan?.bytes ?? 0) + 10_000)
+})
+
+describe('an update that was cut or killed', () => {
+  const cutAt = frameBytes
+  const kept = () => readdirSync(join(work, 'incoming')).map((name) => join(work, 'incoming', name))
+  const cut = async () =>
+    expect(await faultOf((await offer({ cutAt: (await tableAndTree()) + cutAt })).update)).toMatchObject({
+      code: 'registry-unreachable',
+    })
+  /** Of what is sent, that which no plan can do without. */
+  const tableAndTree = async () => {
+    const { update, sent } = await offer()
+    await planFromHeld(update)
+    return sent()
+  }
+
+  test('goes on with what is still missing', async () => {
+    await cut()
+    expect(kept().map((file) => statSync(file).size)).toEqual([cutAt])
+    const { update, sent } = await offer()
+    const plan = await planFromHeld(update)
+    const planned = sent()
+    expect((await imageOf(plan)).equals(wanted)).toBe(true)
+    expect(sent() - planned).toBe((plan?.bytes ?? 0) - update.verity.blob.size)
+    await plan?.forget()
+    expect(kept()).toEqual([])
+    expect((await planFromHeld(update))?.bytes).toBe((plan?.bytes ?? 0) + cutAt)
+  })
+
+  test('whose beginning was damaged meanwhile is refused, so that the whole is fetched', async () => {
+    await cut()
+    for (const file of kept()) writeFileSync(file, Buffer.alloc(cutAt))
+    expect(isUpdateFault(await faultOf((await offer()).update))).toBe(true)
+  })
+
+  test('takes nothing from the beginning of another', async () => {
+    await cut()
+    const before = kept()
+    const { update } = await offer({ image: Buffer.concat([wanted, fresh]) })
+    expect((await imageOf(await planFromHeld(update))).equals(Buffer.concat([wanted, fresh]))).toBe(true)
+    expect(kept()).not.toEqual(before)
+  })
 })
 
 test('an image that shares nothing is fetched whole', async () => {

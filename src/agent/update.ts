@@ -1,4 +1,5 @@
-import type { Digest, SlotName } from '../core/index.ts'
+import { createHash } from 'node:crypto'
+import { type Digest, digestFromHex, type SlotName } from '../core/index.ts'
 import {
   blockBytes,
   DiskError,
@@ -16,6 +17,8 @@ import {
   updateBytes,
 } from '../disk/index.ts'
 import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
+import type { Sys } from '../sys/index.ts'
+import { forgetOthers, heldBytes, keeping, partialPath } from './download.ts'
 import { treeBytesMax } from './limits.ts'
 import type { SlotStore } from './slot-store.ts'
 
@@ -25,6 +28,9 @@ interface Content {
 }
 
 export interface Update {
+  readonly sys: Sys
+  /** Where what is fetched is kept until the image is whole, as a whole blob would be. */
+  readonly folder: string
   readonly repository: Repository
   readonly slots: SlotStore
   /** Holds the image that blocks are taken from: the one that runs. */
@@ -36,10 +42,15 @@ export interface Update {
 
 /** An image that can be put together for less than the whole blob. */
 export interface PlannedUpdate {
-  /** What is fetched, the hash tree included. */
+  /** What is still to be fetched, the hash tree included. */
   readonly bytes: number
-  /** The image. It checks itself: it fails before its end when it is not what was signed for. */
+  /**
+   * The image. It checks itself: it fails before its end when it is not what was signed for. What is fetched for it is
+   * kept, so that a killed agent goes on from there.
+   */
   content(): AsyncIterable<Uint8Array>
+  /** Takes what was kept away. */
+  forget(): Promise<void>
 }
 
 /**
@@ -59,7 +70,13 @@ export async function planFromHeld(update: Update): Promise<PlannedUpdate | unde
   if (plan === undefined) return undefined
   const bytes = updateBytes(plan, { rootBytes: root.blob.size, verityBytes: verity.blob.size })
   if (bytes === undefined) return undefined
-  return { bytes, content: () => verifying(assemble(update, plan), root.content, 'root image') }
+  const missing = missingOf(update, plan)
+  const { sys, folder } = update
+  return {
+    bytes: bytes - Math.min(missing.bytes, await heldBytes(sys, folder, missing.name)),
+    content: () => verifying(assemble(update, plan, missing), root.content, 'root image'),
+    forget: () => sys.disk.rm(partialPath(folder, missing.name), { force: true }),
+  }
 }
 
 /** The hash of each block of an image. */
@@ -75,44 +92,69 @@ async function hashesOfImage(image: AsyncIterable<Uint8Array>): Promise<Buffer> 
   return Buffer.concat(hashes)
 }
 
-async function* assemble(update: Update, plan: readonly PlannedFrame[]): AsyncGenerator<Uint8Array> {
-  const total = fetchedBytes(plan)
-  let done = 0
-  for (const run of runsOf(plan)) {
-    const [first] = run
-    if (first?.held !== undefined) {
-      for (const { held = [] } of run) yield await readHeld(update, held)
-      continue
+/** What of the blob is fetched, in the order of the image. */
+interface Missing {
+  /** What is kept of it goes by this name: with another running image, other parts would be missing. */
+  readonly name: Digest
+  readonly ranges: readonly { readonly from: number; readonly to: number }[]
+  readonly bytes: number
+}
+
+/** Frames side by side are one range: one request each. */
+function missingOf({ root }: Update, plan: readonly PlannedFrame[]): Missing {
+  const ranges: { from: number; to: number }[] = []
+  for (const { held, offset, packedBytes } of plan) {
+    if (held !== undefined) continue
+    const last = ranges.at(-1)
+    if (last?.to === offset) last.to += packedBytes
+    else ranges.push({ from: offset, to: offset + packedBytes })
+  }
+  const name = createHash('sha256')
+    .update(JSON.stringify([root.blob.digest, ranges]))
+    .digest('hex')
+  return { name: digestFromHex(name), ranges, bytes: fetchedBytes(plan) }
+}
+
+async function* assemble(
+  update: Update,
+  plan: readonly PlannedFrame[],
+  missing: Missing,
+): AsyncGenerator<Uint8Array> {
+  const { sys, folder } = update
+  const path = partialPath(folder, missing.name)
+  await forgetOthers(sys, path)
+  const packed = keeping(sys, path, missing.bytes, (from) => fetchFrom(update, missing, from))
+  const fetched = unpackFrames(packed)
+  try {
+    for (const { held } of plan) {
+      const { done, value } =
+        held === undefined ? await fetched.next() : { value: await readHeld(update, held) }
+      // The image is too short then, and is refused for that.
+      if (done) return
+      yield value
     }
-    const bytes = run.reduce((sum, { packedBytes }) => sum + packedBytes, 0)
-    const start = first?.offset ?? 0
-    const { repository, root } = update
-    const packed = repository.blobs.readFrom(root.blob.digest, start, start + bytes)
-    yield* unpackFrames(
-      counted(packed, (count) => {
-        done += count
-        update.onBytes(done, total)
-      }),
-    )
+  } finally {
+    await fetched.return(undefined)
   }
 }
 
-async function* counted(chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void) {
-  for await (const chunk of chunks) {
-    count(chunk.length)
-    yield chunk
+/** What is missing, without the first `skipped` bytes of it. */
+async function* fetchFrom(
+  { repository, root, onBytes }: Update,
+  { ranges, bytes }: Missing,
+  skipped: number,
+): AsyncGenerator<Uint8Array> {
+  let [done, before] = [skipped, 0]
+  for (const { from, to } of ranges) {
+    const begin = from + Math.max(0, skipped - before)
+    before += to - from
+    if (begin >= to) continue
+    for await (const chunk of repository.blobs.readFrom(root.blob.digest, begin, to)) {
+      done += chunk.length
+      onBytes(done, bytes)
+      yield chunk
+    }
   }
-}
-
-/** Frames side by side that are fetched, or not, together: one request each. */
-function runsOf(plan: readonly PlannedFrame[]): readonly (readonly PlannedFrame[])[] {
-  const runs: PlannedFrame[][] = []
-  for (const frame of plan) {
-    const run = runs.at(-1)
-    if (run !== undefined && (run[0]?.held === undefined) === (frame.held === undefined)) run.push(frame)
-    else runs.push([frame])
-  }
-  return runs
 }
 
 /** The blocks with these numbers, one after the other; what lies side by side is read at once. */
