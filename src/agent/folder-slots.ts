@@ -39,6 +39,11 @@ export class FolderSlots implements SlotStore {
     return readDiskFolder(this.#sys.disk, this.#root)
   }
 
+  async removeLeftovers(): Promise<void> {
+    for (const path of [diskPath.entries, diskPath.talk])
+      await this.#sys.disk.removeUnfinished(this.#path(path), { shared: true })
+  }
+
   async document(slot: SlotName): Promise<ReleaseDocument | undefined> {
     try {
       const files = await readSeal(this.#sys.disk, this.#root, slot)

@@ -53,6 +53,7 @@ async function openNode(): Promise<Node> {
 
 async function run(node: Node): Promise<void> {
   await node.memory.removeLeftovers()
+  await node.slots.removeLeftovers()
   const identity = await untilEnrolled(node)
   if (identity === undefined) return stay(node)
   await Runner.start(node, identity, openServerLink(realSys, identity))

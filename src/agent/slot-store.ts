@@ -9,6 +9,8 @@ export type Prepared = { readonly is: 'prepared' } | { readonly is: 'refused'; r
  */
 export interface SlotStore {
   read(): Promise<DiskContent & { readonly entries: readonly SlotEntry[] }>
+  /** Takes away what killed processes left half written beside entries and messages. */
+  removeLeftovers(): Promise<void>
   /** The document of the release that lies in a slot, checked from its digest downwards; undefined where none is whole and unaltered. */
   document(slot: SlotName): Promise<ReleaseDocument | undefined>
   /** Bytes that a root image may have to fit into this slot. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -68,11 +68,13 @@ describe('what a node remembers', () => {
     expect(await memory.floor()).toBe(5)
   })
 
-  test('has no copy that a kill left half written; what another part may be writing is let be', async () => {
+  test('has no copy that a kill left half written; what another part may still be writing is let be', async () => {
     await memory.keepSecret('identity.json', 'secret')
     const left = (name: string) => copies(`${name}.0123456789abcdef.tmp`)
-    for (const path of [...left('identity.json'), ...left('state.json'), ...left('floor.json')])
+    const old = [...left('bad-2.json'), ...copies('floor.json.fedcba9876543210.tmp')]
+    for (const path of [...left('identity.json'), ...left('state.json'), ...left('floor.json'), ...old])
       writeFileSync(path, 'secret')
+    for (const path of old) utimesSync(path, 0, 0)
     await memory.removeLeftovers()
     for (const folder of ['var', 'disk/esp/ashlar'])
       expect(readdirSync(join(work, folder)).toSorted()).toEqual([

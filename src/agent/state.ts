@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { assignmentSchema, type Order, type Outcome, orderSchema, outcomeSchema } from '../api/index.ts'
 import { type Finding, isHigher, jsonOf, readTolerantly, slotNames } from '../core/index.ts'
-import { diskPath, isDiskFull, whenThere } from '../disk/index.ts'
+import { diskPath, isDiskFull } from '../disk/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { diskFull } from './errors.ts'
 import { readText } from './files.ts'
@@ -125,14 +125,15 @@ export class NodeMemory {
   }
 
   /**
-   * Takes away what a kill left half written, the node's key among it. Only of the files that `agent run` alone writes:
-   * health and confirmation may be writing theirs.
+   * Takes away what a kill left half written, the node's key among it: at once of the files that `agent run` alone writes;
+   * health, confirmation and launcher may be writing theirs.
    */
   async removeLeftovers(): Promise<void> {
-    for (const folder of this.#folders)
-      for (const name of (await whenThere(this.#sys.disk.readdir(folder))) ?? [])
-        if (/^(?:identity|state)\.json\..*\.tmp$/.test(name))
-          await this.#sys.disk.rm(join(folder, name), { force: true })
+    const { disk } = this.#sys
+    for (const folder of this.#folders) {
+      await disk.removeUnfinished(folder, { of: ['identity.json', 'state.json'] })
+      await disk.removeUnfinished(folder, { shared: true })
+    }
   }
 
   async #copies<T>(name: string, read: (text: string) => T | undefined): Promise<readonly T[]> {

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   type Digest,
   digestHex,
@@ -17,8 +17,11 @@ function pathOf({ folders }: Context, release: Digest): string {
 }
 
 export async function keepProvenance(context: Context, release: Digest, statement: Statement): Promise<void> {
-  await context.sys.disk.mkdir(join(context.folders.data, 'builds'), { recursive: true })
-  await context.sys.disk.writeDurably(pathOf(context, release), `${JSON.stringify(statement, null, 2)}\n`)
+  const { disk } = context.sys
+  const folder = dirname(pathOf(context, release))
+  await disk.mkdir(folder, { recursive: true })
+  await disk.removeUnfinished(folder, { shared: true })
+  await disk.writeDurably(pathOf(context, release), `${JSON.stringify(statement, null, 2)}\n`)
 }
 
 /**

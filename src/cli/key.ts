@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { generateKeyPair, type KeyKind, keyKinds } from '../sign/index.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context } from './context.ts'
@@ -48,9 +48,13 @@ export async function makeKeyPair(
   const [privateFile, publicFile] = [`${path}.key`, `${path}.pub`]
   for (const file of [privateFile, publicFile]) await refuseToOverwrite(context, file)
   const pair = generateKeyPair(kind, passphrase)
-  await context.sys.disk.mkdir(dirname(privateFile), { recursive: true })
-  await context.sys.disk.writeDurably(privateFile, pair.privateKey, { mode: 0o600 })
-  await context.sys.disk.writeDurably(publicFile, pair.publicKey)
+  const { disk } = context.sys
+  const folder = dirname(privateFile)
+  await disk.mkdir(folder, { recursive: true })
+  // A private key that a killed command left under a name that nobody would look for. Whoever makes the same pair now fails.
+  await disk.removeUnfinished(folder, { of: [privateFile, publicFile].map((file) => basename(file)) })
+  await disk.writeDurably(privateFile, pair.privateKey, { mode: 0o600 })
+  await disk.writeDurably(publicFile, pair.publicKey)
   return { keyId: pair.keyId, kind: pair.kind, privateFile, publicFile }
 }
 

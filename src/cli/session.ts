@@ -22,14 +22,16 @@ export interface Session {
   repository(name: string): Repository
 }
 
-const loginFile = ({ folders }: Context) => join(folders.data, 'login.json')
+const loginName = 'login.json'
+const loginFile = ({ folders }: Context) => join(folders.data, loginName)
 const handshakeMs = 10_000
 
 export async function keepLogin(context: Context, login: Login): Promise<void> {
-  await context.sys.disk.mkdir(context.folders.data, { recursive: true })
-  await context.sys.disk.writeDurably(loginFile(context), `${JSON.stringify(login, null, 2)}\n`, {
-    mode: 0o600,
-  })
+  const { disk } = context.sys
+  await disk.mkdir(context.folders.data, { recursive: true })
+  // The token of a login that was killed.
+  await disk.removeUnfinished(context.folders.data, { of: [loginName], shared: true })
+  await disk.writeDurably(loginFile(context), `${JSON.stringify(login, null, 2)}\n`, { mode: 0o600 })
 }
 
 /** The server that `ashlar login` named. @throws CliError `not-logged-in` */

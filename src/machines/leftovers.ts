@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { z } from 'zod'
 import { jsonOf, readTolerantly } from '../core/index.ts'
 import { whenThere } from '../disk/index.ts'
@@ -39,7 +38,7 @@ export async function removeLeftovers(sys: Sys, folder: string): Promise<void> {
   for (const name of (await whenThere(sys.disk.readdir(folder))) ?? []) {
     const paths = machinePaths(folder, name)
     if ((await whenThere(sys.disk.lstat(paths.machine))) !== undefined)
-      await removeHalfWritten(sys, folder, name)
+      await sys.disk.removeUnfinished(paths.home, { shared: true })
     else if (!(await isMaking(sys, paths.maker)) && !(await isHeld(sys, paths.home)))
       await finishRemoval(sys, folder, name)
   }
@@ -54,16 +53,6 @@ export async function finishRemoval(sys: Sys, folder: string, name: string): Pro
   ).data
   if (machine !== undefined) await disconnectMachine(sys, machine)
   await sys.disk.rm(paths.home, { recursive: true, force: true })
-}
-
-/** State files that a killed writer left beside the whole ones; of a machine that runs none is touched. */
-async function removeHalfWritten(sys: Sys, folder: string, name: string): Promise<void> {
-  const { home } = machinePaths(folder, name)
-  const names = (await sys.disk.readdir(home)).filter((file) =>
-    /^(?:launcher|machine)\.json\..*\.tmp$/.test(file),
-  )
-  if (names.length === 0 || (await isHeld(sys, home))) return
-  for (const file of names) await sys.disk.rm(join(home, file), { force: true })
 }
 
 /**

@@ -13,6 +13,7 @@ export async function withFolderLock<T>(sys: Sys, folder: string, work: () => Pr
   const path = join(folder, '.lock')
   await takeLock(sys, path)
   try {
+    await removeLeftovers(sys, folder)
     return await work()
   } finally {
     await sys.disk.unlink(path)
@@ -45,6 +46,16 @@ async function tryLock(sys: Sys, path: string): Promise<boolean> {
   } finally {
     await sys.disk.rm(own, { force: true })
   }
+}
+
+/** What killed processes left: locks that were never put in place, and files that only the holder of the lock writes. */
+async function removeLeftovers(sys: Sys, folder: string): Promise<void> {
+  for (const name of await sys.disk.readdir(folder)) {
+    const pid = /^\.lock\.(\d+)\.[0-9a-f]{16}$/.exec(name)?.[1]
+    if (pid !== undefined && !isAlive(sys, Number(pid)))
+      await sys.disk.rm(join(folder, name), { force: true })
+  }
+  await sys.disk.removeUnfinished(folder)
 }
 
 async function removeDeadLock(sys: Sys, path: string): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -160,11 +161,16 @@ describe('an authority', () => {
     expect(await codes()).toEqual(['authority-damaged'])
   })
 
-  test('of which a kill left a half-written key is found to have one', async () => {
-    writeFileSync(path('authority.key.0123456789abcdef.tmp'), '-----BEGIN')
+  test('of which a kill left a half-written key is found to have one, until the next start takes it away', async () => {
+    const left = path('authority.key.0123456789abcdef.tmp')
+    writeFileSync(left, '-----BEGIN')
     expect(await codes()).toEqual(['leftover'])
     const server = await start()
-    expect(await codes()).toEqual([])
+    expect(existsSync(left)).toBe(false)
+    // As if this one were writing it: a second server has no right to it, and fsck says nothing.
+    writeFileSync(left, '-----BEGIN')
+    await expect(start()).rejects.toMatchObject({ code: 'database-in-use' })
+    expect([existsSync(left), await codes()]).toEqual([true, []])
     await server.close()
   })
 

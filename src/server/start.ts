@@ -61,10 +61,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   requireLikelyTime(sys.clock.now())
   await sys.disk.mkdir(dataFolder, { recursive: true, mode: 0o700 })
   const hosts = hostsOf(options)
-  const tls = isLoopback(listen.host) ? undefined : await openTls(sys, dataFolder, hosts)
-  const content = await openContentStore(sys, join(dataFolder, 'store'))
+  // First, for it is this process's alone: no other server makes keys, or clears what a killed one left of them.
   const store = openStore(join(dataFolder, 'ashlar.db'), sys.clock)
   try {
+    await sys.disk.removeUnfinished(dataFolder)
+    const tls = isLoopback(listen.host) ? undefined : await openTls(sys, dataFolder, hosts)
+    const content = await openContentStore(sys, join(dataFolder, 'store'))
     // SQLite makes the content of its files durable; that they are in this folder is ours to see to.
     await sys.disk.syncFolder(dataFolder)
     const served = await serve(options, { store, content, tagRule, ...(tls && { tls }) })

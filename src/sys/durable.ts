@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Disk } from './sys.ts'
-
-export const realDisk: Disk = { ...fs, open, writeFile, writeDurably, syncFolder }
 
 async function writeDurably(
   path: string,
@@ -26,6 +24,29 @@ async function writeDurably(
     throw named(error, path)
   }
   await syncFolder(dirname(path))
+}
+
+/** A write takes seconds on the slowest disk. Whoever took longer is told, and nothing of the file was changed. */
+const unfinishedAgeMs = 10 * 60_000
+
+/** A folder that is not there has none; nor is one missed that its writer has just finished. */
+const removeUnfinished: Disk['removeUnfinished'] = async (folder, { of, shared = false } = {}) => {
+  for (const name of (await whenThere(fs.readdir(folder))) ?? []) {
+    const file = /^(.+)\.[0-9a-f]{16}\.tmp$/s.exec(name)?.[1]
+    if (file === undefined || of?.includes(file) === false) continue
+    const path = join(folder, name)
+    const ageMs = Date.now() - ((await whenThere(fs.lstat(path)))?.mtimeMs ?? Number.POSITIVE_INFINITY)
+    if (ageMs >= (shared ? unfinishedAgeMs : 0)) await fs.rm(path, { force: true })
+  }
+}
+
+async function whenThere<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -67,3 +88,5 @@ function named(error: unknown, path: string): unknown {
     return Object.assign(error, { path })
   return error
 }
+
+export const realDisk: Disk = { ...fs, open, writeFile, writeDurably, removeUnfinished, syncFolder }

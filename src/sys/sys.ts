@@ -63,6 +63,14 @@ export interface Disk
     content: Uint8Array | string,
     options?: { readonly mode?: number },
   ): Promise<void>
+  /**
+   * Takes away the temporary files of `writeDurably` that killed writers left in a folder: of the files with these names,
+   * or of all. `shared`: others may be writing there, so that only what is older than a write takes is a killed one's.
+   */
+  removeUnfinished(
+    folder: string,
+    which?: { readonly of?: readonly string[]; readonly shared?: boolean },
+  ): Promise<void>
   /** Makes renames and unlinks in a folder durable. */
   syncFolder(path: string): Promise<void>
 }

@@ -33,6 +33,14 @@ test.each(['', 'x', '1e12', '0'])('a lock that says %j is nobody’s, and is tak
   expect(readdirSync(folder)).toEqual([])
 })
 
+test('what killed holders left of a lock and of files goes with the next, and what others do now stays', async () => {
+  const live = `.lock.${process.pid}.0123456789abcdef`
+  for (const name of [`.lock.${2 ** 22}.0123456789abcdef`, 'index.json.0123456789abcdef.tmp', live])
+    writeFileSync(join(folder, name), '')
+  await withFolderLock(realSys, folder, async () => undefined)
+  expect(readdirSync(folder)).toEqual([live])
+})
+
 test('a store is opened whatever lies among what comes in', async () => {
   await openContentStore(realSys, folder)
   writeFileSync(join(folder, 'incoming/.placed-here'), '')
