@@ -6,8 +6,8 @@ export interface Instruction {
   readonly rest: string
   readonly first: number
   readonly last: number
-  /** Its lines as they stand. */
-  readonly raw: string
+  /** The lines of its here-documents, as they stand. */
+  readonly documents: readonly string[]
 }
 
 /** Cuts a Containerfile into its instructions (Containerfile(5), "Format"). */
@@ -29,6 +29,7 @@ export function instructionsOf(lines: readonly string[]): readonly Instruction[]
       text += line.slice(0, -1)
     }
     const [, word = '', rest = ''] = /^\s*(\S+)\s*([\s\S]*)$/.exec(text) ?? []
+    const head = at
     at = endOfDocuments(lines, at, word, rest)
     const last = Math.min(at, lines.length - 1)
     found.push({
@@ -36,7 +37,7 @@ export function instructionsOf(lines: readonly string[]): readonly Instruction[]
       rest: rest.trim(),
       first,
       last,
-      raw: lines.slice(first, last + 1).join('\n'),
+      documents: lines.slice(head + 1, last + 1),
     })
   }
   return found

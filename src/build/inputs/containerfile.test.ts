@@ -86,6 +86,11 @@ test.each([
   ['a secret', `FROM ${one}\nRUN --mount=type=secret,id=a true\n`, ['mount-secret Containerfile:2']],
   ['a FROM of three words', `FROM ${one} two three\n`, ['from-unclear Containerfile:1']],
   [
+    'a value that grows without end',
+    `ARG A=xx\n${'ARG A=$A$A\n'.repeat(11)}FROM ${one}\n`,
+    ['value-too-long Containerfile:12'],
+  ],
+  [
     'several at once',
     'FROM one\nADD ftp://a/b /b\n',
     ['base-unclear Containerfile:1', 'add-remote Containerfile:2'],
@@ -120,11 +125,46 @@ COPY --from=${two} /a \\
 ARG BASE=${one}
 FROM base-0 AS made
 ARG SOURCE_DATE_EPOCH
-RUN --mount=type=bind,from=base-1,target=/m --mount=type=cache,target=/c \\
-  cp /m/a ${one}
+RUN --mount=type=bind,from=base-1,target=/m --mount=type=cache,target=/c   cp /m/a ${one}
 FROM made
 ARG SOURCE_DATE_EPOCH
-COPY --from=base-1 /a \\
-  /b
+COPY --from=base-1 /a   /b
 `)
+})
+
+test.each([
+  [
+    'a name that goes on in the next line',
+    `COPY --from=registry.te\\\nst/a/b /a /b`,
+    'COPY --from=base-1 /a /b',
+  ],
+  [
+    'a comment before it that names it, too',
+    `COPY \\\n# --from=${two}\n --from=${two} /a /b`,
+    'COPY --from=base-1 /a /b',
+  ],
+  [
+    'a flag before it that names it, too',
+    `COPY --chown=--from=${two} --from=${two} /a /b`,
+    `COPY --chown=--from=${two} --from=base-1 /a /b`,
+  ],
+  [
+    'two mounts of one image',
+    `RUN --mount=from=${two},target=/a --mount=from=${two},target=/b a`,
+    'RUN --mount=from=base-1,target=/a --mount=from=base-1,target=/b a',
+  ],
+  [
+    'two images of one mount',
+    `RUN --mount=from=${one},from=${two} a`,
+    'RUN --mount=from=base-0,from=base-1 a',
+  ],
+  [
+    'a document that names it, too',
+    `RUN --mount=from=${two} cat <<A <<B\nfrom=${two}\nA\nB`,
+    `RUN --mount=from=base-1 cat <<A <<B\nfrom=${two}\nA\nB`,
+  ],
+])('the pinned text names what is locked for %s', (_, text, pinned) => {
+  expect(read(`FROM ${one}\n${text}\n`).pinned((base) => `base-${base}`)).toBe(
+    `FROM base-0\nARG SOURCE_DATE_EPOCH\n${pinned}\n`,
+  )
 })

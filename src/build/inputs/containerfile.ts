@@ -61,6 +61,9 @@ function replaceLines(
   return out.join('\n')
 }
 
+/** Of a value with the values in it. One that names itself doubles with each line; no name of an image is a tenth as long. */
+const valueCharactersMax = 4_000
+
 /** An image that an instruction names: one of a registry, or another that the file itself makes. */
 type Source = { readonly is: 'base'; readonly base: number } | { readonly is: 'own'; readonly name: string }
 
@@ -110,25 +113,30 @@ class Reading {
     return `${this.#options.file}:${line + 1}`
   }
 
-  #declare({ rest }: Instruction): void {
+  #declare({ rest, first }: Instruction): void {
     for (const [, name = '', , quoted] of rest.matchAll(/([A-Za-z_]\w*)(=("[^"]*"|'[^']*'|\S*))?/g)) {
       const value =
-        this.#options.args[name] ?? (quoted && this.#expand(quoted.replace(/^(["'])(.*)\1$/, '$2')))
+        this.#options.args[name] ?? (quoted && this.#expand(quoted.replace(/^(["'])(.*)\1$/, '$2'), first))
       if (value !== undefined) this.#values.set(name, value)
     }
   }
 
   /** `$NAME`, `${NAME}`, `${NAME:-otherwise}`, `${NAME:+instead}`. */
-  #expand(text: string): string {
-    return text.replace(
+  #expand(text: string, line: number): string {
+    let characters = text.length
+    const expanded = text.replace(
       /\$(?:(\w+)|\{(\w+)(?::([-+])([^}]*))?\})/g,
       (_, bare?: string, name?: string, how?: string, word = '') => {
         const value = this.#values.get(bare ?? name ?? '') ?? ''
-        if (how === '-') return value === '' ? this.#expand(word) : value
-        if (how === '+') return value === '' ? '' : this.#expand(word)
-        return value
+        const isWord = how === (value === '' ? '-' : '+')
+        const put = isWord ? this.#expand(word, line) : how === '+' ? '' : value
+        characters += put.length
+        return characters > valueCharactersMax ? '' : put
       },
     )
+    if (characters > valueCharactersMax)
+      this.refuse(line, 'value-too-long', `a value of ${characters} characters`, 'name images in fewer')
+    return expanded
   }
 
   #from({ rest, first, last }: Instruction): void {
@@ -139,14 +147,14 @@ class Reading {
     }
     const platform = /--platform=(\S+)/.exec(flags)?.[1]
     const own = `linux/${this.#options.architecture}`
-    if (platform !== undefined && this.#expand(platform) !== own)
+    if (platform !== undefined && this.#expand(platform, first) !== own)
       this.refuse(
         first,
         'platform-other',
         `it is for ${platform}, and the image is for ${own}`,
         'leave --platform away, or change spec.arch',
       )
-    const source = this.#sourceOf(this.#expand(image), first)
+    const source = this.#sourceOf(this.#expand(image, first), first)
     this.#stages.add(String(this.#stagesCount++))
     if (stage !== undefined) this.#stages.add(stage.toLowerCase())
     if (source === undefined) return
@@ -159,47 +167,45 @@ class Reading {
     })
   }
 
-  #copy({ rest, raw, first, last }: Instruction): void {
-    const from = /^(?:--\S+\s+)*?--from=(\S+)/.exec(rest)?.[1]
-    if (from === undefined) return
+  #copy({ word, rest, documents, first, last }: Instruction): void {
+    const [, flags = '', from = ''] = /^((?:--\S+\s+)*?--from=)(\S+)/.exec(rest) ?? []
+    if (from === '') return
     const source = this.#sourceOf(from, first)
-    if (source?.is === 'base')
-      this.replaced.push({
-        first,
-        last,
-        line: (nameOf) => raw.replace(`--from=${from}`, () => `--from=${nameIn(source, nameOf)}`),
-      })
+    if (source?.is !== 'base') return
+    const after = rest.slice(flags.length + from.length)
+    const line: Line = (nameOf) =>
+      [`${word} ${flags}${nameIn(source, nameOf)}${after}`, ...documents].join('\n')
+    this.replaced.push({ first, last, line })
   }
 
-  #run({ rest, raw, first, last }: Instruction): void {
+  #run({ rest, documents, first, last }: Instruction): void {
     this.doubts.push({
       code: 'run-unproven',
       message: 'runs programs of the image, which may write a time, chance or the host into it',
       where: this.#place(first),
       hint: 'ashlar build --check builds twice and names each path that differs',
     })
-    const mounts = [...(/^((?:--\S+\s+)*)/.exec(rest)?.[0].matchAll(/--mount=(\S+)/g) ?? [])].map(
-      ([, mount = '']) => mount,
-    )
-    let line: Line | undefined
-    for (const mount of mounts) {
-      if (/(?:^|,)type=(?:secret|ssh)(?:,|$)/.test(mount))
-        this.refuse(
-          first,
-          'mount-secret',
-          'a build has no secrets: what depends on one cannot be locked',
-          'fetch what it opens beforehand, and COPY it',
-        )
-      const from = /(?:^|,)from=([^,]+)/.exec(mount)?.[1]
-      const source = from === undefined ? undefined : this.#sourceOf(from, first)
-      if (source?.is !== 'base') continue
-      const before: Line = line ?? (() => raw)
-      line = (nameOf) =>
-        before(nameOf).replace(mount, () =>
-          mount.replace(`from=${from}`, () => `from=${nameIn(source, nameOf)}`),
-        )
+    const [flags = ''] = /^(?:--\S+\s+)*/.exec(rest) ?? []
+    if (/(?<=[=,])type=(?:secret|ssh)(?=[,\s])/.test(flags))
+      this.refuse(
+        first,
+        'mount-secret',
+        'a build has no secrets: what depends on one cannot be locked',
+        'fetch what it opens beforehand, and COPY it',
+      )
+    const from = /(?<=[=,]from=)[^,\s]+/g
+    const sources = new Map([...flags.matchAll(from)].map(([name]) => [name, this.#sourceOf(name, first)]))
+    if (![...sources.values()].some((source) => source?.is === 'base')) return
+    const named = (name: string, nameOf: (base: number) => string) => {
+      const source = sources.get(name)
+      return source === undefined ? name : nameIn(source, nameOf)
     }
-    if (line !== undefined) this.replaced.push({ first, last, line })
+    const line: Line = (nameOf) =>
+      [
+        `RUN ${flags.replace(from, (name) => named(name, nameOf))}${rest.slice(flags.length)}`,
+        ...documents,
+      ].join('\n')
+    this.replaced.push({ first, last, line })
   }
 
   #sourceOf(name: string, line: number): Source | undefined {

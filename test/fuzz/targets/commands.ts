@@ -1,6 +1,7 @@
 import { AdoptError, parseTarget } from '../../../src/adopt/index.ts'
 import { draftOf, pathsToRead, planOf } from '../../../src/adopt/plan.ts'
 import { factsOf, rowsOf } from '../../../src/adopt/read-facts.ts'
+import { contentOf, secretContent } from '../../../src/adopt/secrets.ts'
 import { shellOf } from '../../../src/adopt/target.ts'
 import { ApiError } from '../../../src/api/index.ts'
 import { parseResources } from '../../../src/cli/apply.ts'
@@ -94,6 +95,40 @@ export const commandTargets: readonly FuzzTarget[] = [
         promise(
           !path.startsWith('/') && !path.split('/').includes('..'),
           `a file outside the definition: ${path}`,
+        )
+    },
+  },
+  {
+    name: 'adopted-content',
+    form: 'text',
+    seeds: [
+      'server {\n  listen 80;\n  root /srv/web;\n}\n',
+      '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+      'mysql --user=root -p secret\nhttps://user:secret@host.test/\n<password>secret</password>\n',
+    ],
+    words: [
+      ...['password', 'pass', 'token: ', '<', '<secret', 'mysql ', ' -p', '://', ':a@', '-----BEGIN '],
+      ...[
+        'PRIVATE KEY',
+        'CERTIFICATE-----',
+        '-----END ',
+        'ssh-rsa AAAA',
+        ' --',
+        '-----',
+        '"',
+        '\t',
+        'login a',
+      ],
+    ],
+    refuses: [],
+    read(bytes) {
+      const kind = contentOf(bytes)
+      if (kind !== 'text') return
+      const secret = '\ndatabase_password = "Tr0ub4dor-and-3"\n'
+      for (const text of [`${textOf(bytes)}${secret}`, `${secret}${textOf(bytes)}`])
+        promise(
+          secretContent('/etc/app.conf', Buffer.from(text), kind) !== undefined,
+          'a password that is not seen for what stands around it',
         )
     },
   },

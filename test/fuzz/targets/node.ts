@@ -1,12 +1,23 @@
 import { zstdCompressSync } from 'node:zlib'
 import { readChecks } from '../../../src/agent/health.ts'
-import { AgentError, FolderSlots, NodeMemory, openServerLink } from '../../../src/agent/index.ts'
+import {
+  AgentError,
+  FolderSlots,
+  NodeMemory,
+  nodeIdentity,
+  openServerLink,
+} from '../../../src/agent/index.ts'
 import { readBootFacts } from '../../../src/agent/node-files.ts'
 import {
   type BlobSource,
+  blockBytes,
   DiskError,
   diskPath,
+  HeldBlocks,
+  hashBytes,
+  hashesOf,
   parseEntryName,
+  planUpdate,
   printEntryName,
   printSeekTable,
   readDiskFolder,
@@ -15,8 +26,9 @@ import {
   slotsOf,
   unpackFrames,
 } from '../../../src/disk/index.ts'
-import { createNodeKey } from '../../../src/identity/index.ts'
+import { createNodeKey, IdentityError } from '../../../src/identity/index.ts'
 import { MachineError } from '../../../src/machines/index.ts'
+import { followTalk } from '../../../src/machines/launcher/talk.ts'
 import { readLauncherState, readMachine } from '../../../src/machines/machine-folder.ts'
 import { digestOf } from '../../../src/oci/index.ts'
 import { realSys, type Sys } from '../../../src/sys/index.ts'
@@ -103,6 +115,19 @@ const table = printSeekTable(
   packed.map(({ length }, index) => ({ packedBytes: length, contentBytes: contents[index]?.length ?? 0 })),
 )
 
+const image = Buffer.alloc(3 * blockBytes, 'image')
+const leaves = hashesOf(image)
+const halves = [image.subarray(0, blockBytes), image.subarray(blockBytes)]
+const seekable = Buffer.concat([
+  ...halves.map((content) => zstdCompressSync(content)),
+  printSeekTable(
+    halves.map((content) => ({
+      packedBytes: zstdCompressSync(content).length,
+      contentBytes: content.length,
+    })),
+  ),
+])
+
 /** As a download brings it, in pieces. */
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 900) yield bytes.subarray(at, at + 900)
@@ -154,6 +179,62 @@ export const nodeTargets: readonly FuzzTarget[] = [
       )
       promise(digestOf(tree) === content.digest, 'another tree than was signed')
     },
+  },
+  {
+    name: 'update-plan',
+    form: 'bytes',
+    seeds: [seekable],
+    refuses: [RefusedByFindings],
+    async read(bytes) {
+      const blob = { digest: digestOf(bytes), size: bytes.length }
+      const frames = await readFrameTable(sourceOf(bytes), blob, image.length)
+      const plan = frames && planUpdate(frames, leaves, new HeldBlocks(leaves.subarray(0, 2 * hashBytes)))
+      if (plan === undefined) throw new RefusedByFindings()
+      const contentBytes = plan.reduce((sum, frame) => sum + frame.contentBytes, 0)
+      promise(contentBytes === image.length, 'a plan for another image')
+      for (const { held = [], offset, packedBytes } of plan) {
+        promise(offset + packedBytes <= bytes.length, 'a part that lies beyond the blob')
+        promise(
+          held.every((block) => block < 2),
+          'a block that is not there',
+        )
+      }
+    },
+  },
+  {
+    name: 'node-question',
+    form: 'json',
+    seeds: [JSON.stringify({ question: '00'.repeat(8), install: 2 })],
+    words: ['question', 'install', '1e999', '-1'],
+    refuses: [],
+    async read(bytes) {
+      const said: unknown[] = []
+      const asked = new AbortController()
+      async function* watch() {
+        for (const path of [diskPath.prepare, diskPath.bootComplete])
+          yield { eventType: 'rename' as const, filename: path.slice(diskPath.talk.length + 1) }
+      }
+      const writeDurably = async (_: string, text: string) => void said.push(JSON.parse(text))
+      const { disk, ...world } = worldOf(bytes)
+      const files = { ...disk, watch, writeDurably, rm: async () => undefined } as unknown as Sys['disk']
+      const check = (install: number) => promise(typeof install === 'number', 'a number that is none')
+      await followTalk({ ...world, disk: files }, '/disk', asked.signal, {
+        prepare: async (install) => {
+          check(install)
+          return undefined
+        },
+        bootComplete: async (install) => check(install),
+      })
+      for (const answer of said)
+        promise(
+          typeof (answer as { readonly question?: unknown }).question === 'string',
+          'an answer without its question',
+        )
+    },
+  },
+  {
+    ...fileTarget('node-identity', identity, (sys) => nodeIdentity(sys, paths, new NodeMemory(sys, paths))),
+    refuses: [AgentError, IdentityError],
   },
   fileTarget('agent-state', state, async (sys) => {
     const memory = new NodeMemory(sys, paths)
