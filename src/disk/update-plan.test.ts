@@ -40,6 +40,7 @@ test.each([
   ['fewer blocks than the tree', [1]],
   ['no whole blocks', [0.5, 1.5]],
   ['a frame of nothing', [2, 0]],
+  ['more than a frame may hold', [2 ** 20 - 1, 3]],
 ])('frames of %s are no plan', (_, counts) => {
   expect(planUpdate(framesOf(counts), leavesOf([1, 2]), new HeldBlocks(leavesOf([1])))).toBeUndefined()
 })

@@ -1,5 +1,5 @@
 import type { Frame } from './frames.ts'
-import { blockBytes, updateShareMax } from './limits.ts'
+import { blockBytes, frameBytes, updateShareMax } from './limits.ts'
 import { hashBytes } from './verity.ts'
 
 /** The blocks of an image that is there already, by their hashes. */
@@ -47,7 +47,9 @@ export function planUpdate(
   const planned: PlannedFrame[] = []
   let [offset, block] = [0, 0]
   for (const frame of frames) {
-    if (frame.contentBytes === 0 || frame.contentBytes % blockBytes !== 0) return undefined
+    // The table is only a claim: frames of gigabytes would have this list their blocks until memory ends.
+    if (frame.contentBytes === 0 || frame.contentBytes > frameBytes) return undefined
+    if (frame.contentBytes % blockBytes !== 0) return undefined
     const blocks = Array.from({ length: frame.contentBytes / blockBytes }, (_, index) =>
       held.find(leaves, block + index),
     )
