@@ -45,7 +45,7 @@ export function registryHttp(net: Sys['net'], options: RemoteOptions): RegistryH
     expected: readonly number[],
     redirects = redirectsMax,
   ): Promise<HttpResponse> => {
-    const url = new URL(request.target, base)
+    const url = placeFrom(base, request.target)
     // A storage host that a registry redirects to must not learn the credential.
     const scope = { method: request.method, path: `${url.pathname}${url.search}` }
     const credential = url.origin === base.origin ? await options.credential?.(scope) : undefined
@@ -66,11 +66,20 @@ export function registryHttp(net: Sys['net'], options: RemoteOptions): RegistryH
       await finish(response)
       if (redirects === 0)
         throw new OciError('registry-failed', `${base.host} redirects without end`, { where: url.host })
-      return send({ ...request, target: new URL(location, url).href }, expected, redirects - 1)
+      return send({ ...request, target: placeFrom(url, location).href }, expected, redirects - 1)
     }
     throw await refusal(response, request, url)
   }
   return { host: base.host, origin: base.origin, send, finish }
+}
+
+/** Where a registry sends its client on to. @throws OciError `registry-failed` */
+export function placeFrom(from: URL, location: string): URL {
+  const url = URL.parse(location, from)
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
+  throw new OciError('registry-failed', `${from.host} sends its client on to no place of the web`, {
+    where: from.host,
+  })
 }
 
 async function reach(net: Sys['net'], url: URL, request: HttpRequest): Promise<HttpResponse> {

@@ -3,7 +3,7 @@ import type { Digest } from '../core/index.ts'
 import type { HttpResponse, Sys } from '../sys/index.ts'
 import { OciError } from './errors.ts'
 import { resumeDelayMs, resumeDelayMsMax, resumeProgressBytes, resumesMax } from './limits.ts'
-import { asUnreachable, type RegistryHttp } from './registry-http.ts'
+import { asUnreachable, placeFrom, type RegistryHttp } from './registry-http.ts'
 import { verifying } from './streams.ts'
 import type { BlobReader, BlobWriter } from './types.ts'
 
@@ -126,12 +126,12 @@ async function upload(
     throw new OciError('registry-failed', `${http.host} does not say where to upload to`, {
       where: http.host,
     })
-  const place = new URL(location, `https://${http.host}${target}`)
+  const place = placeFrom(new URL(target, http.origin), location)
   place.searchParams.set('digest', digest)
   const ended = await http.send(
     {
       method: 'PUT',
-      target: location.startsWith('/') ? `${place.pathname}${place.search}` : place.href,
+      target: place.href,
       headers: { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) },
       body: verifying(content, { digest, sizeBytes }, `upload to ${http.host}`),
     },

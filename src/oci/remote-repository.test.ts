@@ -290,6 +290,36 @@ describe('a download', () => {
   })
 })
 
+describe.each(['http://[', 'ftp://127.0.0.1/x', 'data:,x'])(
+  'a registry that sends its client on to %s',
+  (location) => {
+    const sent = (status: number, headers: Record<string, string>) => {
+      registry.intercept = (_, response) => {
+        response.writeHead(status, headers).end('{"tags":[]}')
+        return true
+      }
+    }
+
+    test.each([
+      ['for a manifest', () => sent(307, { location }), () => remote.manifest('1.0.0')],
+      ['for the next page', () => sent(200, { link: `<${location}>; rel="next"` }), () => remote.tags()],
+      [
+        'for an upload',
+        () => {
+          registry.intercept = (request, response) => {
+            response.writeHead(request.method === 'HEAD' ? 404 : 202, { location }).end()
+            return true
+          }
+        },
+        () => remote.blobs.write(digestOf('x'), 1, streamOf(Buffer.from('x'))),
+      ],
+    ])('%s has failed', async (_, send, ask) => {
+      send()
+      await expect(ask()).rejects.toMatchObject({ code: 'registry-failed' })
+    })
+  },
+)
+
 describe('errors say what it is', () => {
   test('nobody listens', async () => {
     const nowhere = openRemoteRepository(sys, { url: 'http://127.0.0.1:1', name: 'x' })
