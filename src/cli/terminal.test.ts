@@ -41,6 +41,32 @@ describe('results and errors', () => {
     expect([out, err]).toEqual([['{}\n'], ['no\n', 'by the way\n']])
   })
 
+  test.each([
+    ['a title for the window', '\u001b]0;owned\u0007', '\\u001b]0;owned\\u0007'],
+    ['a way over what stands there', 'bad\rgood\u001b[1A\u001b[2K', 'bad\\u000dgood\\u001b[1A\\u001b[2K'],
+    ['the same in one character', '\u009b2J\u007f', '\\u009b2J\\u007f'],
+    ['what only looks like a colour', '\r[1m\n[1m\t[1m', '\\u000d[1m\n[1m\t[1m'],
+    [
+      'colours, tabs and lines',
+      '\u001b[1;31mred\u001b[0m\ta\r\nb ü 日',
+      '\u001b[1;31mred\u001b[0m\ta\r\nb ü 日',
+    ],
+  ])('show what others wrote, but do not obey it: %s', (_, text, shown) => {
+    const { terminal, out, err } = fixture()
+    terminal.result(text)
+    terminal.failure({ code: 'x', message: text })
+    terminal.note(text)
+    expect([out[0], err[0], err[1]]).toEqual([`${shown}\n`, `error: ${shown} [x]\n`, `${shown}\n`])
+  })
+
+  test('of JSON keep what it says', () => {
+    const { terminal, out } = fixture()
+    const value = { message: '\u001b[2J\u009b2J\u007f\r\n' }
+    terminal.result(JSON.stringify(value))
+    expect(JSON.parse(out[0] ?? '')).toEqual(value)
+    expect(out[0]).not.toMatch(/[^\P{Cc}\n]/u)
+  })
+
   test('an empty result writes nothing', () => {
     const { terminal, out } = fixture()
     terminal.result('')

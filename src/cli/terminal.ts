@@ -58,7 +58,7 @@ export function createTerminal(
     colour: hasColour(environment, out.isTTY === true),
     columns,
     format,
-    result: (text) => void out.write(text === '' ? '' : `${text}\n`),
+    result: (text) => void out.write(text === '' ? '' : `${harmless(text)}\n`),
     ...(format === 'json' ? logLines(err, clock) : messages(err, clock, environment)),
   }
 }
@@ -102,12 +102,23 @@ function messages(err: Stream, clock: Clock, environment: Environment): Messages
 
   const line = (text: string) => {
     endProgress()
-    err.write(`${text}\n`)
+    err.write(`${harmless(text)}\n`)
   }
   return {
     ...{ progress, endProgress, error: line, note: line },
     failure: (failure) => line(printFailure(failure, colour)),
   }
+}
+
+/**
+ * What is shown was written by nodes, registries, programs of images: none of them may move the cursor, name the window or
+ * answer in the person's place. Colours are our own. Written as JSON writes it, so that JSON stays what it is.
+ */
+function harmless(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n]\[[\d;]*m|\r\n|[^\P{Cc}\t\n]/gu, (found) => {
+    if (found === '\r\n' || found.startsWith('\u001b[')) return found
+    return `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}${found.slice(1)}`
+  })
 }
 
 /** `push blobs 3/57  41 %  48.1/117.0 MB  11.2 MB/s  6 s left` */
