@@ -123,6 +123,7 @@ test.each([
 })
 test('mirrors: a machine without security updates has none to offer', () => {
   expect(codeOf(() => chooseMirrors('bookworm', `${debian}|bookworm`))).toBe('mirror-unknown')
+  expect(codeOf(() => chooseMirrors('bookworm', '|bookworm\n|bookworm-security'))).toBe('mirror-unknown')
 })
 
 describe('signatures', () => {

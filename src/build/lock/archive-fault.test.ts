@@ -36,7 +36,7 @@ test.each([
 })
 
 test('a full disk is told with the folder, all else with the address, and never with its password', () => {
-  const fetch = 'E: Failed to fetch http://user:secret@mirror.example/debian/x.deb'
+  const fetch = 'E: Failed to fetch http://user:p@ss:secret@mirror.example/debian/x.deb'
   const full = archiveFault(
     `${fetch}  Error writing to file - write (28: No space left on device)\n`,
     '/state',

@@ -143,7 +143,7 @@ const kinds: readonly Kind[] = [
 /** Reads apt's complaints. What it says in words of its own stays in the message. `folder` is where apt writes. */
 export function archiveFault(output: string, folder: string): ArchiveFault {
   // A mirror's address may hold a name and a password.
-  const stderr = output.replace(/(\/\/)[^/\s@]+@/g, '$1')
+  const stderr = output.replace(/(\/\/)[^/\s]+@/g, '$1')
   const found = kinds.find(({ says }) => says.test(stderr))
   const lines = stderr.split('\n').filter((line) => /^(?:[EW]|Error|Warning):/.test(line))
   const line =

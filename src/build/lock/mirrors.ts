@@ -35,7 +35,7 @@ export async function findMirrors(sys: Sys, base: Definition['spec']['base']): P
 export function chooseMirrors(suite: string, targets: string): Mirrors {
   const lines = targets.split('\n').map((line) => line.trim().split('|'))
   const uriOf = (wanted: (release: string) => boolean) =>
-    lines.find(([, release]) => release !== undefined && wanted(release))?.[0]
+    lines.find(([uri, release]) => uri !== '' && release !== undefined && wanted(release))?.[0]
   const security = uriOf((r) => r === `${suite}-security`) ?? uriOf((r) => r.endsWith('-security'))
   const debian =
     uriOf((r) => r === suite) ?? uriOf((r) => /^(?:stable|oldstable|testing|[a-z]+)(?:-updates)?$/.test(r))

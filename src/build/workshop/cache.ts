@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Digest, digestFromHex, digestHex } from '../../core/index.ts'
+import { type Digest, digestFromHex, digestHex, isDigest } from '../../core/index.ts'
 import { whenThere } from '../../disk/index.ts'
 import { digestOf, isAlive } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
@@ -107,6 +107,8 @@ export async function listCache(sys: Sys, folder: string): Promise<readonly Cach
   const entries = join(folder, 'entries')
   const rows: CacheRow[] = []
   for (const name of await namesIn(sys, entries)) {
+    // What somebody else put there is none of ours.
+    if (!isDigest(`sha256:${name}`)) continue
     const bytes = await whenThere(sys.disk.readFile(join(entries, name, entryName)))
     const stat = await sys.disk.stat(join(entries, name, entryName)).catch(() => undefined)
     const entry = bytes === undefined ? undefined : parseEntry(bytes)
