@@ -92,3 +92,25 @@ test.each([
   ['/etc/nginx/nginx.conf', false],
   ['/usr/local/bin/monkey', false],
 ])('%s: a name of a secret? %s', (path, is) => expect(secretName(path) !== undefined).toBe(is))
+
+test.each([
+  ['words after words', 'pass'],
+  ['options after options', ' --pass-'],
+  ['an option that does not end', '-a'],
+  ['elements that do not end', '<pass'],
+  ['an element that does not end', 'pass '],
+  ['calls after calls', 'mysql '],
+  ['a call that does not end', '-mysql'],
+  ['tokens after tokens', '-eyJaaaaaaaaaa'],
+  ['certificates that do not end', '-----BEGIN CERTIFICATE-----'],
+  ['keys of hardware that do not end', 'sk-'],
+  ['a header and nothing', ' '],
+  ['addresses', '://a:b'],
+  ['a comment of assignments', 'pass=xx,'],
+])('a long line is looked through in a moment: %s', (_, words) => {
+  const began = process.cpuUsage()
+  for (const start of ['', '# ', '<', 'authorization', 'login ', ' --', '"'])
+    judge(`${start}${words.repeat(100_000 / words.length)}`)
+  const { user } = process.cpuUsage(began)
+  expect(user).toBeLessThan(1_500_000)
+})

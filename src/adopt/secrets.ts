@@ -49,7 +49,10 @@ export function secretContent(path: string, bytes: Uint8Array, content: Content)
   return undefined
 }
 
-const wholeKey = /-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----\s+[A-Za-z0-9+/=:,\s-]{64,}/
+// A file may be a single line of megabytes: where a word may begin again and again, what stands around it has a greatest
+// length, or each beginning would be followed to the line's end.
+
+const wholeKey = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY[A-Z ]{0,30}-----\s+[A-Za-z0-9+/=:,\s-]{64,}/
 const keyMark = /PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-|-----BEGIN OpenVPN Static key/
 
 /** What is a secret wherever it stands. */
@@ -57,19 +60,19 @@ const marks: readonly (readonly [RegExp, string])[] = [
   [/\$(?:1|5|6|7|y|gy|2[aby]|apr1|argon2[a-z]*)\$[./A-Za-z0-9=,+$]{12,}/, 'a password hash'],
   [/\{(?:SSHA|SHA|MD5|SMD5|CRYPT|PBKDF2)[0-9]*\}\S{12,}/, 'a password hash'],
   [
-    /\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|glpat-|xox[abprs]-|sk_live_|AIza[0-9A-Za-z_-]{30}|eyJ[A-Za-z0-9_-]{10,}\.eyJ)/,
+    /\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|glpat-|xox[abprs]-|sk_live_|AIza[0-9A-Za-z_-]{30}|eyJ[A-Za-z0-9_-]{10,1000}\.eyJ)/,
     'an access token',
   ],
 ]
 
 /** What is public by its nature and looks random all the same. */
 const publicParts =
-  /-----BEGIN (CERTIFICATE|PUBLIC KEY|X509 CRL|DH PARAMETERS|PGP PUBLIC KEY BLOCK)-----[\s\S]*?-----END \1-----|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA[A-Za-z0-9+/=]+/g
+  /-----BEGIN (CERTIFICATE|PUBLIC KEY|X509 CRL|DH PARAMETERS|PGP PUBLIC KEY BLOCK)-----(?:(?!-----BEGIN )[\s\S])*?-----END \1-----|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S{1,60}|sk-\S{1,60}) AAAA[A-Za-z0-9+/=]+/g
 
 const words =
   'pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|preshared[_-]?key|encryption[_-]?key|psk|credentials?|community'
 const assignment = new RegExp(
-  `(?:${words})[a-z0-9_-]*["']?[ \\t]*(?:=>|:=|[:=])[ \\t]*["']?([^\\s"',;]+)`,
+  `(?:${words})[a-z0-9_-]{0,100}["']?[ \\t]*(?:=>|:=|[:=])[ \\t]*["']?([^\\s"',;]+)`,
   'gi',
 )
 const statement = new RegExp(
@@ -79,23 +82,24 @@ const statement = new RegExp(
 /** In an address, a header, an argument, an element, a line of netrc(5). */
 const elsewhere: readonly RegExp[] = [
   /:\/\/[^/\s:@'"]*:([^/\s@'"]+)@/g,
-  /authorization["']?\s*[:=]?\s*["']?\s*(?:bearer|basic|token)\s+([^\s"']+)/gi,
-  new RegExp(`\\s--?(?:[a-z0-9-]*-)?(?:${words})[a-z0-9_-]*[ =]+["']?([^\\s"']+)`, 'gi'),
+  /authorization["']?(?:\s*[:=])?(?:\s*["'])?\s*(?:bearer|basic|token)\s+([^\s"']+)/gi,
+  new RegExp(`\\s--?(?:[a-z0-9-]{0,100}-)?(?:${words})[a-z0-9_-]{0,100}[ =]+["']?([^\\s"']+)`, 'gi'),
   /\s(?:-u|--user)[ =]?["']?[^\s:"'/]+:([^\s"']+)/g,
-  /\b(?:mysql|mariadb|sshpass)\S*\s(?:.*\s)?-p\s?([^\s"']+)/g,
-  new RegExp(`<[^<>]*(?:${words})[^<>]*>\\s*([^<\\s]+)\\s*<\\/`, 'gi'),
+  /\b(?:mysql|mariadb|sshpass)\S{0,100}\s(?:.{0,500}\s)?-p\s?([^\s"']+)/g,
+  new RegExp(`<[^<>]{0,200}(?:${words})[^<>]{0,200}>\\s*([^<\\s]+)\\s*<\\/`, 'gi'),
   /\blogin\s+\S+\s+password\s+(\S+)/gi,
 ]
+
+function startOfLastWord(line: string): number {
+  return line.length - (line.split(/\s/).at(-1)?.length ?? 0)
+}
 
 function secretLine(line: string): string | undefined {
   const comment = /^\s*(?:#|;|\/\/|--|\*)/.test(line)
   // In a comment a sentence may go on after the word.
+  const lastWord = comment ? startOfLastWord(line.trimEnd()) : 0
   for (const match of line.matchAll(assignment))
-    if (
-      !harmless(match[1] ?? '') &&
-      !(comment && /\S\s+\S/.test(line.slice(match.index + match[0].length - 1)))
-    )
-      return 'a password or token'
+    if (!harmless(match[1] ?? '') && lastWord < match.index + match[0].length) return 'a password or token'
   const value = comment ? undefined : statement.exec(line)?.[1]
   if (value !== undefined && !harmless(value)) return 'a password or token'
   for (const pattern of elsewhere)
