@@ -75,7 +75,7 @@ export function registryHttp(net: Sys['net'], options: RemoteOptions): RegistryH
 
 /** Where a registry sends its client on to. @throws OciError `registry-failed` */
 export function placeFrom(from: URL, location: string): URL {
-  const url = URL.parse(location, from)
+  const url = URL.parse(location, from.href)
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
   throw new OciError('registry-failed', `${from.host} sends its client on to no place of the web`, {
     where: from.host,

@@ -48,8 +48,38 @@ export const cases: readonly (readonly [target: string, what: string, input: str
   ['adopted-system', 'a user twice', adopted('passwd\tweb:x:1000:', 'passwd\tweb:x:1001:')],
   ['adopted-system', 'a user with half a number', adopted('passwd\tweb:x:1000.5:')],
   ['adopted-system', 'a mode of five digits', adopted('entry\tf\t66644\t0\t0\t1\t/i')],
+  [
+    'containerfile',
+    'a value that doubles with each line',
+    `ARG A=xx\n${'ARG A=$A$A\n'.repeat(60)}FROM registry.test/a\n`,
+  ],
+  [
+    'containerfile',
+    'a base whose name goes on in the next line',
+    'FROM registry.test/a\nCOPY --from=registry.te\\\nst/b /a /b\n',
+  ],
+  [
+    'containerfile',
+    'a base that a comment names first',
+    'FROM registry.test/a\nCOPY \\\n# --from=registry.test/b\n --from=registry.test/b /a /b\n',
+  ],
+  ['apt-targets', 'a mirror without an address', '|bookworm\n|bookworm-security\n'],
+  ['apt-complaints', 'a password with an @', 'E: Failed to fetch http://user:p@ss@mirror.test/x\n'],
+  [
+    'registry-answers',
+    'a next page that is nowhere',
+    answer({ link: '<http://[>; rel="next"' }, '{"tags":[]}'),
+  ],
+  ['registry-answers', 'a place of no web', answer({ location: 'data:,x' }, '', 307)],
+  ['adopted-content', 'words after words', 'pass'.repeat(16_000)],
+  ['adopted-content', 'calls after calls', 'mysql '.repeat(10_000)],
+  ['adopted-content', 'a header and nothing', `authorization${' '.repeat(60_000)}`],
   ['package-control', 'sixty thousand empty lines', `Package: hello${'\n'.repeat(60_000)}x`],
 ]
+
+function answer(headers: Readonly<Record<string, string>>, body: string, status = 200): string {
+  return JSON.stringify([{ status, headers, body }])
+}
 
 function laughs(head: string): string {
   const lines = Array.from({ length: 10 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}*a${i}]`)
