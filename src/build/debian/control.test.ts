@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Control, essentialClosure, parseControls, unpackBatches } from './control.ts'
+import { type Control, closureOf, parseControls, unpackBatches } from './control.ts'
 
 const control = (name: string, fields: Partial<Control> = {}): Control => ({
   ...{ name, essential: false, depends: [], preDepends: [], provides: [] },
@@ -15,14 +15,21 @@ test('relations lose versions, architectures and qualifiers', () => {
   ])
 })
 
-test('the essential closure follows dependencies, also to who provides them', () => {
-  const closure = essentialClosure([
-    control('base', { essential: true, depends: [['virtual'], ['absent', 'other']], preDepends: [['libc']] }),
-    control('real', { provides: ['virtual'] }),
-    control('libc'),
-    control('other'),
-    control('unneeded'),
-  ])
+test('a closure follows dependencies, also to who provides them', () => {
+  const closure = closureOf(
+    [
+      control('base', {
+        essential: true,
+        depends: [['virtual'], ['absent', 'other']],
+        preDepends: [['libc']],
+      }),
+      control('real', { provides: ['virtual'] }),
+      control('libc'),
+      control('other'),
+      control('unneeded'),
+    ],
+    ({ essential }) => essential,
+  )
   expect([...closure].toSorted()).toEqual(['base', 'libc', 'other', 'real'])
 })
 

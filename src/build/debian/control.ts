@@ -43,12 +43,18 @@ function relations(field?: string): readonly (readonly string[])[] {
   return parseRelations(field).map((group) => group.map(({ name }) => name))
 }
 
-/** The essential packages and all that these depend on: what a maintainer script may use before anything is configured. */
-export function essentialClosure(controls: readonly Control[]): ReadonlySet<string> {
+/**
+ * Some packages and all that these depend on. That of the essential ones is what a maintainer script may use before
+ * anything is configured.
+ */
+export function closureOf(
+  controls: readonly Control[],
+  isRoot: (control: Control) => boolean,
+): ReadonlySet<string> {
   const providers = providersOf(controls)
   const byName = new Map(controls.map((control) => [control.name, control]))
   const closure = new Set<string>()
-  const queue = controls.filter(({ essential }) => essential).map(({ name }) => name)
+  const queue = controls.filter(isRoot).map(({ name }) => name)
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     if (closure.has(name)) continue
     closure.add(name)

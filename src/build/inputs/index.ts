@@ -9,4 +9,4 @@ export {
 } from './containerfile-source.ts'
 export { type DefinitionFile, definitionName, lockName, readDefinition } from './definition-file.ts'
 export { inputsOf, type LockFile, readLock, requireInputs, takeInput, takePackages } from './lock-file.ts'
-export { imageRoots, requestOf, toolRoots } from './roots.ts'
+export { imageRoots, isBasePackage, requestOf, toolRoots } from './roots.ts'

@@ -17,6 +17,14 @@ const systemPackages = [
 /** Without it apt may choose usrmerge, which brings perl; both say that /usr is merged, as it is here from the start. */
 const mergedUsr = 'usr-is-merged'
 
+/**
+ * Packages that most of a definition's changes leave alone: they and all that they depend on are installed first, and
+ * what came of it is kept for the next build.
+ */
+export function isBasePackage(name: string): boolean {
+  return name === mergedUsr || systemPackages.includes(name) || name.startsWith('linux-image-')
+}
+
 /** Programs that turn a root tree into its disk form; each stands for what it is asked for. */
 const toolPackages = [
   // Opens the hash tree, in the initrd.

@@ -47,19 +47,57 @@ test('packages of one source lie together', () => {
   expect(planLayers([...binaries, kernel]).flat()).toEqual(['glibc', 'linux-signed-amd64'])
 })
 
+function planned(packages: readonly LockedPackage[]) {
+  return { packages: [...packages], layers: planLayers(packages) }
+}
+
 test('the lock before keeps its split: a new source joins a layer, one that is gone leaves it', () => {
-  const before = planLayers([openssl, kernel, ...stable, glibc])
+  const { layers: before, ...lock } = planned([openssl, kernel, ...stable, glibc])
   const fresh = locked('fresh', 3e6)
-  const after = planLayers([kernel, ...stable.slice(1), glibc, fresh, openssl], before)
+  const after = planLayers([kernel, ...stable.slice(1), glibc, fresh, openssl], { ...lock, layers: before })
   expect(after).toHaveLength(before.length)
   for (const { source } of [kernel, glibc, openssl, ...stable.slice(1)])
     expect(layerOf(after, source)).toBe(layerOf(before, source))
   expect(layerOf(after, 'stable-0')).toBe(-1)
+  // This layer has lost a package, and is another one in any case.
   expect(layerOf(after, 'fresh')).toBe(0)
 })
 
+const many = [
+  openssl,
+  kernel,
+  ...stable,
+  glibc,
+  ...['a', 'b', 'c', 'd', 'e'].map((name, index) => locked(name, 9e6, `1-1+deb12u${4 * (index + 1)}`)),
+]
+
+test('a small new source leaves the large layers as they were', () => {
+  const before = planned(many)
+  expect(before.layers).toHaveLength(packageLayersMax)
+  const after = planLayers([...many, locked('small', 50e3)], before)
+  const place = layerOf(after, 'small')
+  const bytes = before.layers.map((layer) =>
+    many.filter(({ source }) => layer.includes(source)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  )
+  expect(bytes[place]).toBe(Math.min(...bytes))
+})
+
+test('a new source goes where a package has changed, whose layer is another one in any case', () => {
+  const before = planned(many)
+  const updated = many.map((one) => (one === glibc ? { ...one, digest: digestOf('another') } : one))
+  const after = planLayers([...updated, locked('small', 50e3)], before)
+  expect(layerOf(after, 'small')).toBe(layerOf(before.layers, 'glibc'))
+})
+
+test('where there may be one layer more, a new source need not change any', () => {
+  const before = planned([kernel, glibc])
+  expect(planLayers([kernel, glibc, locked('fresh', 1e6)], before)).toEqual([...before.layers, ['fresh']])
+})
+
 test('a layer that has lost all its packages is gone', () => {
-  expect(planLayers([glibc], [['openssl'], ['glibc']])).toEqual([['glibc']])
+  expect(planLayers([glibc], { packages: [openssl, glibc], layers: [['openssl'], ['glibc']] })).toEqual([
+    ['glibc'],
+  ])
 })
 
 test('each source is in one layer, and there are no more layers than may be, with a lock before and without', () => {
@@ -74,7 +112,7 @@ test('each source is in one layer, and there are no more layers than may be, wit
     fc.property(lock, lock, (before, after) => {
       for (const [wanted, previous] of [
         [before, undefined],
-        [after, planLayers(before)],
+        [after, planned(before)],
       ] as const) {
         const layers = planLayers(wanted, previous)
         expect(layers.length).toBeLessThanOrEqual(packageLayersMax)

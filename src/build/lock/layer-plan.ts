@@ -16,6 +16,7 @@ const kernelChanges = 40
 const securityChanges = 4
 /** Locks in the life of a release: every second week for three years. */
 const locksInRelease = 78
+const locksInYear = 26
 /** What one layer more costs: a request, and names that stand in several layers. */
 const layerCostBytes = 64 * 1024
 
@@ -24,15 +25,36 @@ const layerCostBytes = 64 * 1024
  * expected to change from one lock to the next are fewest. `previous` is the lock before: what it placed stays where it
  * was, since a package that moves changes two layers.
  */
-export function planLayers(packages: readonly LockedPackage[], previous?: Lock['layers']): string[][] {
+export function planLayers(
+  packages: readonly LockedPackage[],
+  previous?: Pick<Lock, 'layers' | 'packages'>,
+): string[][] {
   const sources = sourcesOf(packages)
   if (previous === undefined) return named(partition(sources))
   const known = new Map(sources.map((source) => [source.name, source]))
-  const kept = previous.map((names) => names.flatMap((name) => known.get(name) ?? []))
-  const layers = kept.filter((layer) => layer.length > 0)
-  const placed = new Set(layers.flat())
+  const moved = movedSources(previous.packages, packages)
+  const layers = previous.layers
+    .map((names) => ({
+      sources: names.flatMap((name) => known.get(name) ?? []),
+      changes: names.some((name) => moved.has(name)),
+    }))
+    .filter((layer) => layer.sources.length > 0)
+  const placed = new Set(layers.flatMap((layer) => layer.sources))
   for (const source of sources) if (!placed.has(source)) place(source, layers)
-  return named(layers)
+  return named(layers.map((layer) => layer.sources))
+}
+
+/** Sources of which this lock has other packages than the one before. */
+function movedSources(
+  before: readonly LockedPackage[],
+  after: readonly LockedPackage[],
+): ReadonlySet<string> {
+  const [old, fresh] = [before, after].map((packages) => new Set(packages.map(({ digest }) => digest)))
+  const moved = [
+    ...before.filter(({ digest }) => !fresh?.has(digest)),
+    ...after.filter(({ digest }) => !old?.has(digest)),
+  ]
+  return new Set(moved.map(({ source }) => source))
 }
 
 function sourcesOf(packages: readonly LockedPackage[]): readonly Source[] {
@@ -55,7 +77,11 @@ function changesOf({ source, version, archive }: LockedPackage): number {
 /** The bytes of a layer times the chance that one of its packages changes. */
 function expectedBytes(layer: readonly Source[]): number {
   const unchanged = layer.reduce((product, { change }) => product * (1 - change), 1)
-  return layer.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) * (1 - unchanged)
+  return sizeOf(layer) * (1 - unchanged)
+}
+
+function sizeOf(layer: readonly Source[]): number {
+  return layer.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 /**
@@ -87,13 +113,29 @@ function costOf(layer: readonly Source[]): number {
   return expectedBytes(layer) + layerCostBytes
 }
 
-/** Puts a new source where it adds the fewest expected bytes. */
-function place(source: Source, layers: Source[][]): void {
-  const [first] = layers
-    .map((layer) => ({ layer, added: expectedBytes([...layer, source]) - expectedBytes(layer) }))
-    .toSorted((a, b) => a.added - b.added)
-  if (first === undefined) layers.push([source])
-  else first.layer.push(source)
+interface KeptLayer {
+  readonly sources: Source[]
+  /** Whether it is another one than before in any case. */
+  changes: boolean
+}
+
+/**
+ * Puts a new source where it costs the fewest bytes: those of a layer that would have stayed as it was, now, and those
+ * that it adds to what is expected to change, over the locks of a year.
+ */
+function place(source: Source, layers: KeptLayer[]): void {
+  const fresh: readonly KeptLayer[] = layers.length < packageLayersMax ? [{ sources: [], changes: true }] : []
+  const costs = [...layers, ...fresh].map((layer) => ({ layer, cost: placeCost(source, layer) }))
+  const [first] = costs.toSorted((a, b) => a.cost - b.cost)
+  if (first === undefined) return
+  if (first.layer.sources.length === 0) layers.push(first.layer)
+  first.layer.sources.push(source)
+  first.layer.changes = true
+}
+
+function placeCost(source: Source, { sources, changes }: KeptLayer): number {
+  const now = sources.length === 0 ? layerCostBytes : changes ? 0 : sizeOf(sources)
+  return now + locksInYear * (expectedBytes([...sources, source]) - expectedBytes(sources))
 }
 
 function named(layers: readonly (readonly Source[])[]): string[][] {

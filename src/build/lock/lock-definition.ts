@@ -53,7 +53,7 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
     epochSeconds: archive.epochSeconds,
     pockets: archive.pockets,
     packages: [...packages],
-    layers: planLayers(packages, await previousLayers(options, spec)),
+    layers: planLayers(packages, await previousLock(options, spec)),
     tools: [...tools],
     ...(spec.form === 'system' && {
       node: await storeInput(options, options.node),
@@ -76,14 +76,14 @@ async function removeUnfinished(sys: Sys, folder: string): Promise<void> {
   }
 }
 
-/** How the lock that is replaced split the image, where there is one of the same suite that can be read. */
-async function previousLayers({ sys, folder }: LockOptions, { base, arch }: Definition['spec']) {
+/** The lock that is replaced, where there is one of the same suite that can be read. */
+async function previousLock({ sys, folder }: LockOptions, { base, arch }: Definition['spec']) {
   const where = join(folder, lockName)
   const bytes = await whenThere(sys.disk.readFile(where))
   if (bytes === undefined) return undefined
   try {
-    const { suite, architecture, layers } = parseLock(new TextDecoder().decode(bytes), where)
-    return suite === base.debian && architecture === arch ? layers : undefined
+    const lock = parseLock(new TextDecoder().decode(bytes), where)
+    return lock.suite === base.debian && lock.architecture === arch ? lock : undefined
   } catch (error) {
     if (error instanceof LockError) return undefined
     throw error

@@ -2,15 +2,17 @@ import { join } from 'node:path'
 import type { Digest, Lock, LockedPackage, Progress } from '../../core/index.ts'
 import type { StoreBlobs } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
+import { type Control, closureOf, readControls } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
-import { lockName, takeInput, takePackages } from '../inputs/index.ts'
+import { isBasePackage, lockName, takeInput, takePackages } from '../inputs/index.ts'
 import { type Cache, cacheKey } from '../workshop/index.ts'
 import { clampTimes } from './clamp.ts'
 import { cleanTree } from './clean.ts'
 import { extractInside } from './extract.ts'
+import { finishInstallation, installFirst, installMore } from './install.ts'
+import { keepTree, layTree } from './kept-tree.ts'
 import { LaidTree } from './laid-tree.ts'
 import { unitFiles, unitLinks } from './units.ts'
-import { installPackages } from './unpack.ts'
 import { keepVar } from './var-content.ts'
 
 export interface TreeContext {
@@ -22,7 +24,11 @@ export interface TreeContext {
 }
 
 /** What a tree is made from: packages and the time that is given to all in it. */
-function treeKey(recipe: 'packages' | 'tools', packages: readonly LockedPackage[], { epochSeconds }: Lock) {
+function treeKey(
+  recipe: 'base' | 'packages' | 'tools',
+  packages: readonly LockedPackage[],
+  { epochSeconds }: Lock,
+) {
   return cacheKey(recipe, [packages.map(({ digest }) => digest), epochSeconds])
 }
 
@@ -45,22 +51,61 @@ export async function installedTree(context: TreeContext): Promise<string> {
   const { sys, cache, lock, progress } = context
   const { epochSeconds } = lock
   const names = lock.packages.map(({ name }) => name)
-  const packages = await takenPackages(context, 'image', lock.packages)
-  const tree = await cache.scratch('tree')
+  const folder = await takenPackages(context, 'image', lock.packages)
+  const controls = await readControls(sys, folder, names)
   const step = { step: 'install packages', total: names.length, unit: 'items' } as const
-  progress({ ...step, done: 0 })
-  await installPackages(sys, tree, {
-    ...{ packages, names, scratch: await cache.scratch('install'), epochSeconds },
-    // The step ends when the tree is cleaned.
-    onInstalled: (done) => progress({ ...step, done: Math.min(done, names.length - 1) }),
-  })
-  await sys.disk.rm(packages, { recursive: true })
+  // The step ends when the tree is cleaned.
+  const installed = (done: number) => progress({ ...step, done: Math.min(done, names.length - 1) })
+  installed(0)
+  const { tree, base } = await baseTree(context, folder, controls, installed)
+  installed(base.size)
+  const scratch = await cache.scratch('install')
+  const onInstalled = (done: number) => installed(base.size + done)
+  await installMore(sys, { tree, folder, scratch, epochSeconds, onInstalled }, controls, base)
+  await finishInstallation(sys, tree, names)
+  await sys.disk.rm(folder, { recursive: true })
   await cleanTree(sys, { root: tree, epochSeconds })
   await keepVar(sys, { root: tree, epochSeconds })
   await clampTimes(sys, tree, epochSeconds)
   progress({ ...step, done: names.length })
   return tree
 }
+
+/**
+ * A tree with the packages that the others rest on. They come first in every build, whether this one finds them
+ * installed or not: what is installed after them must not show.
+ */
+async function baseTree(
+  context: TreeContext,
+  folder: string,
+  controls: readonly Control[],
+  onInstalled: (done: number) => void,
+): Promise<{ readonly tree: string; readonly base: ReadonlySet<string> }> {
+  const { sys, cache, lock } = context
+  const base = closureOf(controls, ({ name, essential }) => essential || isBasePackage(name))
+  const tree = await cache.scratch('tree')
+  const packages = lock.packages.filter(({ name }) => base.has(name))
+  let made = false
+  const entry = await cache.entry(
+    treeKey('base', packages, lock),
+    `base, ${packages.length} packages`,
+    async (out) => {
+      const scratch = await cache.scratch('install-base')
+      const installation = { tree, folder, scratch, epochSeconds: lock.epochSeconds, onInstalled }
+      await installFirst(
+        sys,
+        installation,
+        controls.filter(({ name }) => base.has(name)),
+      )
+      await keepTree(sys, tree, join(out, baseName))
+      made = true
+    },
+  )
+  if (!made) await layTree(sys, join(entry.folder, baseName), tree)
+  return { tree, base }
+}
+
+const baseName = 'base.tar'
 
 /** The programs of the build. They are only extracted: what their packages would set up on a machine is not needed to run them. */
 export async function extractedTools(context: TreeContext): Promise<string> {

@@ -4,6 +4,7 @@
  */
 export const recipes = {
   agent: 2,
+  base: 1,
   containerfile: 1,
   definition: 2,
   disk: 5,
@@ -12,7 +13,7 @@ export const recipes = {
   initrd: 2,
   layer: 3,
   node: 1,
-  packages: 2,
+  packages: 3,
   packagesLayers: 2,
   release: 1,
   tools: 3,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Sys } from '../../sys/index.ts'
-import { essentialClosure, parseDeb822, readControls, unpackBatches } from '../debian/index.ts'
+import { type Control, closureOf, parseDeb822, unpackBatches } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
 import { type Chamber, runScript } from '../workshop/index.ts'
 import { extractInside } from './extract.ts'
@@ -20,13 +20,14 @@ Description: the boot file is made with the release
 
 `
 
-/** `$@`: packages in batches, each ended by `--`; the first is the essential ones. */
+/** `$1`: how dpkg is forced in the first batch; after it packages in batches, each ended by `--`. */
 const installScript = `
 cd /run/ashlar/debs
 : > /var/lib/dpkg/info/${presentPackage}.list
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-force=--force-depends
+force=$1
+shift
 batch=
 for word; do
   if [ "$word" != -- ]; then batch="$batch $word.deb"; continue; fi
@@ -41,44 +42,64 @@ dpkg --audit
 rm /usr/sbin/policy-rc.d /var/lib/dpkg/info/${presentPackage}.list
 `
 
+/** Packages as files `<folder>/<name>.deb`, and where they are installed. */
+export interface Installation {
+  /** Becomes the root. */
+  readonly tree: string
+  readonly folder: string
+  /** An empty folder beside the tree. */
+  readonly scratch: string
+  readonly epochSeconds: number
+  /** Called with how many packages are done. */
+  readonly onInstalled: (done: number) => void
+}
+
 /**
- * Installs packages as dpkg does: the essential ones are extracted so that scripts can run at all, then everything is
- * unpacked and configured by the image's own dpkg. `tree` becomes the root; `scratch` is an empty folder beside it.
- * @throws BuildError `tool-failed`
+ * Begins a tree: the essential packages are extracted so that scripts can run at all, then these packages, all that they
+ * depend on among them, are unpacked and configured by the image's own dpkg. @throws BuildError `tool-failed`
  */
-export async function installPackages(
+export async function installFirst(
   sys: Sys,
-  tree: string,
-  options: {
-    readonly packages: string
-    readonly names: readonly string[]
-    readonly scratch: string
-    readonly epochSeconds: number
-    /** Called with how many packages are done. */
-    readonly onInstalled: (done: number) => void
-  },
+  installation: Installation,
+  controls: readonly Control[],
 ): Promise<void> {
-  const { packages, names, scratch, epochSeconds } = options
-  const controls = await readControls(sys, packages, names)
-  const essential = essentialClosure(controls)
+  const { tree, folder } = installation
+  const essential = closureOf(controls, (control) => control.essential)
   const first = [...essential].toSorted()
-  await extractInside(sys, tree, packages, first)
+  await extractInside(sys, tree, folder, first)
   const database = join(tree, 'var/lib/dpkg')
   for (const name of ['info', 'updates']) await sys.disk.mkdir(join(database, name), { recursive: true })
   await sys.disk.writeFile(join(database, 'status'), initialStatus)
+  await install(sys, installation, [first, ...unpackBatches(controls, essential)], '--force-depends')
+}
+
+/** Adds what is not yet installed. @throws BuildError `tool-failed` */
+export async function installMore(
+  sys: Sys,
+  installation: Installation,
+  controls: readonly Control[],
+  installed: ReadonlySet<string>,
+): Promise<void> {
+  const batches = unpackBatches(controls, installed)
+  if (batches.length > 0) await install(sys, installation, batches)
+}
+
+async function install(
+  sys: Sys,
+  { tree, folder, scratch, epochSeconds, onInstalled }: Installation,
+  batches: readonly (readonly string[])[],
+  force = '',
+): Promise<void> {
   const [root, work] = [join(scratch, 'root'), join(scratch, 'work')]
-  for (const folder of [root, work]) await sys.disk.mkdir(folder)
+  for (const path of [root, work]) await sys.disk.mkdir(path)
   const chamber: Chamber = {
     root,
     epochSeconds,
     writes: { upper: tree, work },
-    binds: [{ source: packages, name: 'debs' }],
+    binds: [{ source: folder, name: 'debs' }],
   }
-  const batches = [first, ...unpackBatches(controls, essential)]
-  await runScript(sys, chamber, installScript, [...batches.flatMap((batch) => [...batch, '--'])], {
-    onOutput: countInstalled(options.onInstalled),
-  })
-  await checkInstalled(sys, join(database, 'status'), names)
+  const words = batches.flatMap((batch) => [...batch, '--'])
+  await runScript(sys, chamber, installScript, [force, ...words], { onOutput: countInstalled(onInstalled) })
 }
 
 /** dpkg says a line when it unpacks a package and one when it sets it up: half of them is what is done. */
@@ -94,8 +115,9 @@ function countInstalled(report: (done: number) => void): (chunk: Uint8Array) => 
   }
 }
 
-/** Every package must be installed, and nothing but these; the helper's entry is taken out. */
-async function checkInstalled(sys: Sys, file: string, names: readonly string[]): Promise<void> {
+/** Every package must be installed; the helper's entry is taken out. @throws BuildError `tool-failed` */
+export async function finishInstallation(sys: Sys, tree: string, names: readonly string[]): Promise<void> {
+  const file = join(tree, 'var/lib/dpkg/status')
   const text = await sys.disk.readFile(file, 'utf8')
   const found = [...parseDeb822(text)].filter((entry) => entry.get('Status') === 'install ok installed')
   const installed = new Set(found.map((entry) => entry.get('Package')))
