@@ -11,8 +11,6 @@ export const archiveRetryDelayMs = 1_000
 export const archiveRetryWindowMs = 2 * 60_000
 /** Times that one package may arrive with other bytes than its index names. */
 export const mismatchesMax = 2
-/** A file that is written beside the lock takes its name within milliseconds. */
-export const unfinishedAgeMs = 60_000
 /** A base image of some gigabytes. */
 export const baseTimeoutMs = 60 * 60_000
 /** One run of apt's solver takes half a second. */

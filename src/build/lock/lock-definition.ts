@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { type Definition, type Lock, LockError, parseLock, printLock } from '../../core/index.ts'
 import { whenThere } from '../../disk/index.ts'
 import { digestOf } from '../../oci/index.ts'
-import type { Sys } from '../../sys/index.ts'
 import { Catalogue, parseRelease } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
 import {
@@ -14,7 +13,6 @@ import {
   requireClock,
   toolRoots,
 } from '../inputs/index.ts'
-import { unfinishedAgeMs } from '../limits.ts'
 import { Apt, type PocketFiles } from './apt.ts'
 import { lockBases } from './base-images.ts'
 import { lookElsewhere } from './elsewhere.ts'
@@ -63,17 +61,9 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   }
   const text = printLock(lock)
   await sys.disk.writeDurably(join(folder, lockName), text)
-  await removeUnfinished(sys, folder)
+  // What one that was killed at its last step left. A young one may be of another that is at work.
+  await sys.disk.removeUnfinished(folder, { of: [lockName], shared: true })
   return { lock, text }
-}
-
-/** What a lock that was killed at its last step left beside `ashlar.lock`. A young one may be of another that is at work. */
-async function removeUnfinished(sys: Sys, folder: string): Promise<void> {
-  for (const name of await sys.disk.readdir(folder)) {
-    if (!name.startsWith(`${lockName}.`) || !name.endsWith('.tmp')) continue
-    const { mtimeMs } = await sys.disk.stat(join(folder, name))
-    if (sys.clock.now() - mtimeMs > unfinishedAgeMs) await sys.disk.rm(join(folder, name), { force: true })
-  }
 }
 
 /** The lock that is replaced, where there is one of the same suite that can be read. */
