@@ -138,13 +138,11 @@ export async function buildParts(
 ): Promise<BuiltParts> {
   const context = contextOf(options, inputs, cache)
   if (own.spec.form === 'container') {
-    const { packages, ...made } =
-      inputs.containerfile === undefined
-        ? { packages: await packagesLayers(context) }
-        : await containerfileLayers(context, inputs.containerfile)
+    const made = inputs.containerfile && (await containerfileLayers(context, inputs.containerfile))
+    const packages = made?.packages ?? (await packagesLayers(context))
     return {
       layers: [...packages.layers, await definitionLayer(context, packages, packages.layers, own)],
-      ...made,
+      ...(made && { made: { config: made.config, findings: made.findings } }),
     }
   }
   const [packages, initrd] = await together([packagesLayers(context), initrdOf(context)])
