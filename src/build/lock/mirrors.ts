@@ -21,6 +21,8 @@ export async function findMirrors(sys: Sys, base: Definition['spec']['base']): P
   const format = '$(REPO_URI)|$(RELEASE)'
   const { stdout } = await sys.exec.run('apt-get', [
     'indextargets',
+    // Else only what the host has fetched an index of is listed: nothing, on one that has never updated, or has tidied up.
+    '--no-release-info',
     '--format',
     format,
     'Created-By: Packages',
