@@ -4,6 +4,8 @@ export const downloadsMax = 4
 export const downloadTimeoutMs = (sizeBytes: number): number => 60_000 + sizeBytes / 20
 /** The archive's indexes, about 10 MB. */
 export const updateTimeoutMs = 5 * 60_000
+/** To ask a mirror whether it is there: for who waits for the answer, and gets it from a slow one. */
+export const probeTimeoutMs = 10_000
 /** Attempts to reach an archive, and milliseconds before the second; before each further one four times as many. */
 export const archiveAttemptsMax = 3
 export const archiveRetryDelayMs = 1_000

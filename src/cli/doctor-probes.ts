@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
-import { AshlarError } from '../core/index.ts'
-import type { ExecResult } from '../sys/index.ts'
+import { probeMirror } from '../build/index.ts'
+import { AshlarError, type Definition } from '../core/index.ts'
+import type { ExecResult, Sys } from '../sys/index.ts'
 import type { Context } from './context.ts'
 import { type DebianPackage, debianPackages } from './debian-packages.ts'
 import { toFailure } from './failure.ts'
@@ -24,10 +25,11 @@ interface Probe {
   readonly commands: readonly string[]
   /** Of no interest where no Containerfile is built. */
   readonly forContainerfile?: boolean
-  look(context: Context): Promise<Finding>
+  look(context: Context, definition: Definition | undefined): Promise<Finding>
 }
 
 const probeMs = 20_000
+const serverMs = 10_000
 /** A system with its packages, trees and disk form, and as much again for the next one. */
 const diskBytesMin = 10e9
 const server = ['get', 'push', 'apply', 'rollout', 'token', 'why', 'log']
@@ -49,6 +51,12 @@ export const probes: readonly Probe[] = [
     look: (context) => asRoot(context, linkScript, kernelHint),
   },
   { name: 'agent and Node', commands: ['lock'], look: lookForShippedFiles },
+  { name: 'mirror', commands: ['lock'], look: (...given) => lookForMirror('debian', ...given) },
+  {
+    name: 'security mirror',
+    commands: ['lock'],
+    look: (...given) => lookForMirror('debian-security', ...given),
+  },
   { name: 'disk space', commands: ['lock', 'build', 'machine', 'serve'], look: lookForSpace },
   { name: 'clock', commands: ['lock', 'serve', 'login', ...server], look: lookAtClock },
   { name: 'server', commands: server, look: lookForServer },
@@ -151,6 +159,21 @@ async function lookForShippedFiles({ sys }: Context): Promise<Finding> {
   }
 }
 
+/** Where no definition says otherwise: what `ashlar init` begins with, from where this host's own apt has it. */
+const baseDefault: Definition['spec']['base'] = { debian: 'bookworm' }
+
+async function lookForMirror(
+  archive: 'debian' | 'debian-security',
+  { sys, environment }: Context,
+  definition: Definition | undefined,
+): Promise<Finding> {
+  const startedMs = sys.clock.monotonicMs()
+  const base = definition?.spec.base ?? baseDefault
+  const pocket = await probeMirror(sys, base, archive, environment.TMPDIR ?? '/tmp')
+  const seconds = (sys.clock.monotonicMs() - startedMs) / 1_000
+  return { is: 'good', found: `has ${pocket}, and answered in ${seconds.toFixed(1)} s` }
+}
+
 async function lookForSpace({ sys, folders }: Context): Promise<Finding> {
   const there = await nearestFolder(folders.data, (path) => sys.disk.access(path))
   const { bavail, bsize } = await sys.disk.statfs(there)
@@ -188,12 +211,18 @@ async function lookAtClock({ sys }: Context): Promise<Finding> {
 
 async function lookForServer(context: Context): Promise<Finding> {
   try {
-    const { login, client } = await openSession(context)
+    const { login, client } = await openSession({ ...context, sys: impatient(context.sys) })
     await client.list('Node')
     return { is: 'good', found: `logged in at ${login.url}` }
   } catch (error) {
     return foundWanting(error)
   }
+}
+
+/** Who asks only whether a server is there does not wait for one that is silent as long as a command would. */
+function impatient(sys: Sys): Sys {
+  const request: Sys['net']['request'] = (options) => sys.net.request({ ...options, idleTimeoutMs: serverMs })
+  return { ...sys, net: { ...sys.net, request } }
 }
 
 /** What a command would say of it is what was found; a fault of Ashlar's own stays one. */

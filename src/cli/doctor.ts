@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { BuildError, readDefinition } from '../build/index.ts'
+import type { Definition } from '../core/index.ts'
 import { painter } from './colour.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
@@ -12,19 +13,22 @@ export function addDoctor({ command, act }: Registrar): void {
     usage: 'doctor [task...]',
     summary: 'look for what is missing on this host for which command, and say what mends it',
     about:
-      'Each look is a real one: programs are run, namespaces and mounts are made and go away again, the server is asked. Name commands to look only for what these need. What only root can try cannot be told by others, and counts as missing. Where the definition in this folder is made from a Containerfile, what builds that is looked for, too.',
+      'Each look is a real one: programs are run, namespaces and mounts are made and go away again, mirrors and server are asked, and given up after some seconds. Name commands to look only for what these need. What only root can try cannot be told by others, and counts as missing. Where a definition lies in this folder, its mirrors are asked, and what builds a Containerfile is looked for if it is made from one.',
     examples: ['doctor', 'doctor lock build'],
     see: ['fsck', 'login'],
     exits: { 1: 'something is missing' },
   }).action(
     act(async (context, commands) => {
-      const wanted = probesFor(commands, await hasContainerfile(context, resolve('.')))
+      const definition = await definitionIn(context, resolve('.'))
+      const wanted = probesFor(commands, definition?.spec.from !== undefined)
+      const step = { step: 'look around', total: wanted.length, unit: 'items' } as const
+      let done = 0
       const checks = await Promise.all(
-        wanted.map(async ({ name, commands, look }) => ({
-          name,
-          commands,
-          ...(await look(context).catch(foundWanting)),
-        })),
+        wanted.map(async ({ name, commands, look }) => {
+          const found = await look(context, definition).catch(foundWanting)
+          context.progress({ ...step, done: ++done })
+          return { name, commands, ...found }
+        }),
       )
       return told(context, checks)
     }),
@@ -47,11 +51,11 @@ function probesFor(commands: readonly string[], containerfile: boolean) {
 }
 
 /** A definition that is not there, or cannot be read, is for `ashlar build` to tell. */
-async function hasContainerfile({ sys }: Context, folder: string): Promise<boolean> {
+async function definitionIn({ sys }: Context, folder: string): Promise<Definition | undefined> {
   try {
-    return (await readDefinition(sys, folder)).definition.spec.from !== undefined
+    return (await readDefinition(sys, folder)).definition
   } catch (error) {
-    if (error instanceof BuildError) return false
+    if (error instanceof BuildError) return undefined
     throw error
   }
 }

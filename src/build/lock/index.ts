@@ -2,3 +2,4 @@
 export { fetchLocked } from './fetch-locked.ts'
 export { lockDefinition } from './lock-definition.ts'
 export type { InputFile, LockOptions } from './lock-options.ts'
+export { probeMirror } from './mirror-probe.ts'
