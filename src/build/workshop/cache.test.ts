@@ -76,6 +76,18 @@ test.each([
   expect(fileOf(await (await open()).entry(key, 'text', writing('second')))).toBe('second')
 })
 
+test('what is made in place of a damaged entry is there for the next build, also where its record is the same', async () => {
+  const { folder: made } = await (await open()).entry(key, 'text', writing('first'))
+  writeFileSync(join(made, 'file'), 'firsT')
+  const second = await open()
+  expect(fileOf(await second.entry(key, 'text', writing('first')))).toBe('first')
+  await second.close()
+  const never = async () => {
+    throw new Error('it is there')
+  }
+  expect(fileOf(await (await open()).entry(key, 'text', never))).toBe('first')
+})
+
 test('an entry is made anew when a file of it is gone', async () => {
   const { folder: made } = await (await open()).entry(key, 'text', writing('first'))
   rmSync(join(made, 'file'))
@@ -106,6 +118,18 @@ test('two builds at once make an entry each, and both have what they made', asyn
     other.entry(key, 'text', writing('same')),
   ])
   expect(entries.map(fileOf)).toEqual(['same', 'same'])
+  await one.close()
+  await other.close()
+  expect(entriesIn('entries')).toHaveLength(1)
+})
+
+test('two builds at once that make an entry differently keep each what it has made', async () => {
+  const [one, other] = await Promise.all([open(), open()])
+  const entries = await Promise.all([
+    one.entry(key, 'text', writing('one')),
+    other.entry(key, 'text', writing('other')),
+  ])
+  expect(entries.map(fileOf)).toEqual(['one', 'other'])
   await one.close()
   await other.close()
   expect(entriesIn('entries')).toHaveLength(1)

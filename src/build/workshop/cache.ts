@@ -76,12 +76,13 @@ export async function openCache(sys: Sys, folder: string, use: boolean): Promise
     holds: (value: T) => Promise<boolean>,
   ): Promise<Entry<T>> => {
     const path = join(entries, digestHex(key))
-    const kept = use ? await readEntry(sys, path) : undefined
+    const stamp = await stampOf(sys, path)
+    const kept = use && stamp !== undefined ? await useEntry(sys, path) : undefined
     if (kept !== undefined && (await holds(kept.value as T))) return { value: kept.value as T, folder: path }
     const made = await scratch(digestHex(key))
     const value = await make(made)
     await writeEntry(sys, made, { what, value })
-    return { value, folder: await publish(sys, made, path) }
+    return { value, folder: await publish(sys, made, path, { stamp, unread: !use }) }
   }
   return {
     scratch,
@@ -114,7 +115,7 @@ export async function listCache(sys: Sys, folder: string): Promise<readonly Cach
     const entry = bytes === undefined ? undefined : parseEntry(bytes)
     rows.push({
       key: digestFromHex(name),
-      what: entry?.what ?? 'damaged',
+      what: entry?.what ?? 'a damaged entry',
       sizeBytes: Object.values(entry?.files ?? {}).reduce(
         (sum, file) => sum + file.sizeBytes,
         bytes?.length ?? 0,
@@ -150,17 +151,33 @@ export async function removeEntries(sys: Sys, folder: string, rows: readonly Cac
 
 const entryName = 'entry.json'
 
-/** The entry, if it is whole and each file has the digest that it was made with; its use is noted. */
-async function readEntry(sys: Sys, path: string): Promise<EntryFile | undefined> {
+/** The entry, if it is whole; its use is noted. */
+async function useEntry(sys: Sys, path: string): Promise<EntryFile | undefined> {
+  const now = new Date(sys.clock.now())
+  await whenThere(sys.disk.utimes(join(path, entryName), now, now))
+  return await readEntry(sys, path)
+}
+
+/** The entry, if its record is whole and each file has the digest that it was made with. */
+export async function readEntry(
+  sys: Sys,
+  path: string,
+  advance: (bytes: number) => void = () => undefined,
+): Promise<EntryFile | undefined> {
   const bytes = await whenThere(sys.disk.readFile(join(path, entryName)))
   const entry = bytes === undefined ? undefined : parseEntry(bytes)
-  if (entry === undefined) return undefined
-  const now = new Date(sys.clock.now())
-  await sys.disk.utimes(join(path, entryName), now, now)
-  for (const [name, { digest }] of Object.entries(entry.files))
-    if ((await digestOfFile(sys, join(path, name)).catch(() => undefined))?.digest !== digest)
-      return undefined
+  for (const [name, { digest, sizeBytes }] of Object.entries(entry?.files ?? {})) {
+    const found = await digestOfFile(sys, join(path, name)).catch(() => undefined)
+    if (found?.digest !== digest) return undefined
+    advance(sizeBytes)
+  }
   return entry
+}
+
+/** Tells an entry's folder from one that came in its place; undefined where there is none. */
+export async function stampOf(sys: Sys, path: string): Promise<string | undefined> {
+  const stat = await whenThere(sys.disk.stat(path))
+  return stat && `${stat.ino} ${stat.birthtimeMs}`
 }
 
 /** The file's first line is the digest of the rest. */
@@ -178,15 +195,24 @@ async function writeEntry(sys: Sys, folder: string, entry: Omit<EntryFile, 'file
 }
 
 /**
- * Puts what was made in its place, unless the same lies there. Nothing waits for the disk: after a power cut a torn
- * entry has another digest. Where a build beside this one was faster, this one keeps its own.
+ * Puts what was made in its place. What lay there before, `rejected`, was no good or not to be used; what a build beside
+ * this one has put there since may be in use, and stays: this one keeps its own. Nothing waits for the disk: after a
+ * power cut a torn entry has another digest.
  */
-async function publish(sys: Sys, made: string, path: string): Promise<string> {
-  const [own, there] = await Promise.all(
-    [made, path].map((folder) => whenThere(sys.disk.readFile(join(folder, entryName)))),
-  )
-  if (own !== undefined && there !== undefined && digestOf(own) === digestOf(there)) return made
-  await removeTree(sys, path)
+async function publish(
+  sys: Sys,
+  made: string,
+  path: string,
+  rejected: { readonly stamp: string | undefined; readonly unread: boolean },
+): Promise<string> {
+  const there = await stampOf(sys, path)
+  if (there !== undefined && there !== rejected.stamp) return made
+  if (there !== undefined) {
+    // It may be good, and another build may be reading it.
+    if (rejected.unread && (await haveSameRecord(sys, made, path))) return made
+    // At once, and not file by file: another build may be doing the same.
+    await whenThere(sys.disk.rename(path, `${made}.before`))
+  }
   return await sys.disk.rename(made, path).then(
     () => path,
     (error: unknown) => {
@@ -195,6 +221,13 @@ async function publish(sys: Sys, made: string, path: string): Promise<string> {
       throw error
     },
   )
+}
+
+async function haveSameRecord(sys: Sys, ...folders: readonly [string, string]): Promise<boolean> {
+  const [one, other] = await Promise.all(
+    folders.map((folder) => whenThere(sys.disk.readFile(join(folder, entryName)))),
+  )
+  return one !== undefined && other !== undefined && digestOf(one) === digestOf(other)
 }
 
 /** Digest and size of a file. One buffer for all of it: see `contentsBytes`. */
