@@ -6,4 +6,13 @@ export { lockName, readDefinition } from './inputs/index.ts'
 export { cacheBytesMax } from './limits.ts'
 export { fetchLocked, type InputFile, type LockOptions, lockDefinition, probeMirror } from './lock/index.ts'
 export { trustText } from './tree/index.ts'
-export { type CacheRow, listCache, removeEntries, unusedEntries } from './workshop/index.ts'
+export {
+  type CacheCheck,
+  type CacheRow,
+  checkCache,
+  type DamagedEntry,
+  listCache,
+  removeDamaged,
+  removeEntries,
+  unusedEntries,
+} from './workshop/index.ts'

@@ -12,7 +12,7 @@ import { openContentStore } from '../oci/index.ts'
 import { ashlarVersion } from './ashlar-version.ts'
 import { keepProvenance } from './build-record.ts'
 import type { Registrar } from './command.ts'
-import type { Context } from './context.ts'
+import { buildCacheFolder, type Context } from './context.ts'
 import { readTextFile } from './files.ts'
 import { stoppable } from './stoppable.ts'
 
@@ -44,7 +44,7 @@ export function addBuild({ command, act }: Registrar): void {
           sys,
           folder,
           store,
-          cacheFolder: join(folders.cache, 'build'),
+          cacheFolder: buildCacheFolder(folders),
           useCache: cache,
           progress,
         })

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { realSys } from '../sys/index.ts'
+import { keepEntry } from '../testing/index.ts'
 import { commandFixture } from './command-fixture.ts'
 
 let folder: string
@@ -14,16 +14,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** An entry of the cache as a build leaves it, last used then. */
+/** An entry of the cache that was last used then. */
 function keep(what: string, usedSeconds: number): void {
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
-  const entry = join(entries(), hash(what))
-  mkdirSync(entry, { recursive: true })
-  writeFileSync(join(entry, 'file'), 'x'.repeat(3_000_000))
-  const digest = `sha256:${hash('x'.repeat(3_000_000))}`
-  const text = JSON.stringify({ what, value: 1, files: { file: { digest, sizeBytes: 3_000_000 } } })
-  writeFileSync(join(entry, 'entry.json'), `sha256:${hash(text)}\n${text}`)
-  utimesSync(join(entry, 'entry.json'), usedSeconds, usedSeconds)
+  utimesSync(join(keepEntry(folder, what), 'entry.json'), usedSeconds, usedSeconds)
 }
 
 const cli = () => commandFixture(realSys, folder)
@@ -61,7 +54,7 @@ test('cache prune --max removes what was longest unused, and says how much that 
 test('an altered record is shown as damaged, and can be removed', async () => {
   for (const name of readdirSync(entries())) writeFileSync(join(entries(), name, 'entry.json'), 'broken')
   const listed = JSON.parse((await cli().run('cache', 'ls', '--json')).stdout)
-  expect(listed).toMatchObject([{ what: 'damaged' }, { what: 'damaged' }])
+  expect(listed).toMatchObject([{ what: 'a damaged entry' }, { what: 'a damaged entry' }])
   await cli().run('cache', 'prune', '--yes')
   expect(readdirSync(entries())).toEqual([])
 })

@@ -1,8 +1,7 @@
-import { join } from 'node:path'
 import { type CacheRow, cacheBytesMax, listCache, removeEntries, unusedEntries } from '../build/index.ts'
 import type { Registrar } from './command.ts'
 import { confirm, yesOption } from './confirm.ts'
-import { CliError, type Context } from './context.ts'
+import { buildCacheFolder, CliError } from './context.ts'
 import { table } from './table.ts'
 
 /** `ashlar cache`: what builds keep to be faster the next time. */
@@ -19,7 +18,7 @@ export function addCache({ command, group, act }: Registrar): void {
     cache,
   ).action(
     act(async (context) => {
-      const rows = await listCache(context.sys, folderOf(context))
+      const rows = await listCache(context.sys, buildCacheFolder(context.folders))
       return { json: rows.map(toJson), text: printed(rows, context.terminal.columns) }
     }),
   )
@@ -39,7 +38,7 @@ export function addCache({ command, group, act }: Registrar): void {
     .action(
       act<{ max: string; yes?: true }>(async (context, _, { max, yes }) => {
         const { sys } = context
-        const folder = folderOf(context)
+        const folder = buildCacheFolder(context.folders)
         const rows = await unusedEntries(sys, folder, parseSize(max))
         if (rows.length > 0) await confirm(context, { steps: rows.map(step), yes })
         await removeEntries(sys, folder, rows)
@@ -51,8 +50,6 @@ export function addCache({ command, group, act }: Registrar): void {
       }),
     )
 }
-
-const folderOf = ({ folders }: Context) => join(folders.cache, 'build')
 
 function step({ what, sizeBytes }: CacheRow): string {
   return `remove ${what}, ${printSize(sizeBytes)}`

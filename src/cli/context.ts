@@ -79,6 +79,11 @@ export function foldersOf(environment: Context['environment']): Folders {
   }
 }
 
+/** What builds keep to be faster the next time. */
+export function buildCacheFolder({ cache }: Folders): string {
+  return join(cache, 'build')
+}
+
 /** Runs a command, prints what it came to or why it failed, and gives the exit code. */
 export async function perform(context: Context, json: boolean, run: () => Promise<Result>): Promise<number> {
   try {

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { NodeMemory } from '../agent/index.ts'
+import { type CacheCheck, checkCache } from '../build/index.ts'
 import { AshlarError, architectureOf, type Digest, type Finding, isDigest } from '../core/index.ts'
 import { checkMachines, machinePaths } from '../machines/index.ts'
 import { checkStore, type StoreFault } from '../oci/index.ts'
 import { checkServer } from '../server/index.ts'
 import { provenanceOf } from './build-record.ts'
-import type { Context } from './context.ts'
+import { buildCacheFolder, type Context } from './context.ts'
 import { openSession } from './session.ts'
 
 /** One of the places where Ashlar keeps things on this host, and how it was found. */
@@ -18,6 +19,8 @@ export interface CheckedPart {
   readonly notes: readonly Finding[]
   /** Where the part is, or has, a store. */
   readonly store?: CheckedStore
+  /** What of the build cache is damaged. */
+  readonly cache?: Pick<CacheCheck, 'good' | 'damaged'>
 }
 
 export interface CheckedStore {
@@ -26,8 +29,12 @@ export interface CheckedStore {
   readonly good: ReadonlyMap<Digest, number>
 }
 
-/** Blobs that an earlier check of the same run found good, by the folder of their store. */
-export type Known = ReadonlyMap<string, ReadonlyMap<Digest, number>>
+/** What an earlier check of the same run found good. */
+export interface Known {
+  /** Blobs, by the folder of their store. */
+  readonly stores: ReadonlyMap<string, ReadonlyMap<Digest, number>>
+  readonly cache: ReadonlySet<Digest>
+}
 
 /** Looks at all that this host keeps. Changes nothing. A place that was never used is left out. */
 export async function checkHost(
@@ -38,6 +45,7 @@ export async function checkHost(
   const parts = [
     await checkLocalStore(context, known),
     await checkServerFolder(context, serverFolder, known),
+    await checkBuildCache(context, known),
     await checkMachineFolders(context),
     await checkBuilds(context),
     await checkLogin(context),
@@ -51,11 +59,11 @@ async function checkLocalStore(
 ): Promise<CheckedPart | undefined> {
   const folder = folders.store
   const startedMs = sys.clock.monotonicMs()
-  const found = known.get(folder)
+  const found = known.stores.get(folder)
   const options = { step: 'check local store', progress, signal, ...(found && { known: found }) }
   const { faults, good, bytesRead } = await checkStore(sys, folder, options)
   if (good.size === 0 && faults.length === 0) return undefined
-  const looked = rate(good.size, bytesRead, sys.clock.monotonicMs() - startedMs)
+  const looked = rate(good.size, 'blob', bytesRead, sys.clock.monotonicMs() - startedMs)
   return { name: 'local store', looked, faults, notes: [], store: { folder, faults, good } }
 }
 
@@ -66,11 +74,11 @@ async function checkServerFolder(
 ): Promise<CheckedPart | undefined> {
   const folder = join(serverFolder, 'store')
   const startedMs = sys.clock.monotonicMs()
-  const found = known.get(folder)
+  const found = known.stores.get(folder)
   const check = await checkServer(sys, serverFolder, { progress, signal, ...(found && { known: found }) })
   if (check === undefined) return undefined
   const { faults, notes, store } = check
-  const looked = rate(store.good.size, store.bytesRead, sys.clock.monotonicMs() - startedMs)
+  const looked = rate(store.good.size, 'blob', store.bytesRead, sys.clock.monotonicMs() - startedMs)
   return {
     name: 'server',
     looked: notes.length === 0 ? `database, keys, ${looked}` : `keys, ${looked}`,
@@ -78,6 +86,23 @@ async function checkServerFolder(
     notes,
     store: { folder, faults: store.faults, good: store.good },
   }
+}
+
+async function checkBuildCache(
+  { sys, folders, progress, signal }: Context,
+  known: Known,
+): Promise<CheckedPart | undefined> {
+  const startedMs = sys.clock.monotonicMs()
+  const options = { known: known.cache, step: 'check build cache', progress, signal }
+  const { good, damaged, bytesRead } = await checkCache(sys, buildCacheFolder(folders), options)
+  if (good.size === 0 && damaged.length === 0) return undefined
+  const faults = damaged.map(({ what, path }) => ({
+    code: 'cache-damaged',
+    message: `${what} is not what it was made as; no build uses it`,
+    ...{ where: path, hint: 'ashlar fsck --mend --yes removes it; the next build makes it again' },
+  }))
+  const looked = rate(good.size, 'entry', bytesRead, sys.clock.monotonicMs() - startedMs)
+  return { name: 'build cache', looked, faults, notes: [], cache: { good, damaged } }
 }
 
 async function checkMachineFolders({
@@ -142,8 +167,10 @@ async function faultOf(read: () => Promise<unknown>): Promise<Finding | undefine
   }
 }
 
-function rate(blobs: number, bytes: number, ms: number): string {
-  const count = `${blobs} ${blobs === 1 ? 'blob' : 'blobs'}`
+const plurals = { blob: 'blobs', entry: 'entries' }
+
+function rate(good: number, what: keyof typeof plurals, bytes: number, ms: number): string {
+  const count = `${good} ${good === 1 ? what : plurals[what]}`
   if (bytes === 0) return count
   return `${count}, ${(bytes / 1e6).toFixed(1)} MB at ${(bytes / 1e3 / Math.max(ms, 1)).toFixed(0)} MB/s`
 }

@@ -1,6 +1,7 @@
+import { type DamagedEntry, removeDamaged } from '../build/index.ts'
 import type { Digest } from '../core/index.ts'
 import { copyRelease, fetchAgain, openContentStore, type Repository, setAside } from '../oci/index.ts'
-import { CliError, type Context } from './context.ts'
+import { buildCacheFolder, CliError, type Context } from './context.ts'
 import type { CheckedPart, CheckedStore } from './fsck-check.ts'
 import { openSession, type Session } from './session.ts'
 
@@ -14,11 +15,15 @@ export type MendStep =
       readonly digest: Digest
       readonly repositories: readonly string[]
     }
+  | { readonly do: 'remove-entry'; readonly entry: DamagedEntry }
   | { readonly do: 'list-anew'; readonly folder: string; readonly repository: string }
 
 /** Pure: what is to be done about the faults that were found, in that order. */
 export function planMend(parts: readonly CheckedPart[]): readonly MendStep[] {
-  return parts.flatMap(({ store }) => (store === undefined ? [] : planStore(store)))
+  return parts.flatMap(({ store, cache }) => [
+    ...(store === undefined ? [] : planStore(store)),
+    ...(cache?.damaged ?? []).map((entry) => ({ do: 'remove-entry', entry }) as const),
+  ])
 }
 
 function planStore({ folder, faults }: CheckedStore): readonly MendStep[] {
@@ -43,6 +48,8 @@ export function sayStep(step: MendStep): string {
       return `set aside ${step.path}`
     case 'fetch':
       return `fetch ${step.digest}${step.repositories.map((name) => ` of ${name}`).join('')} again`
+    case 'remove-entry':
+      return `remove ${step.entry.what} from the build cache: ${step.entry.path}`
     case 'list-anew':
       return `list ${step.repository} anew, from the tags of the registry`
   }
@@ -102,6 +109,9 @@ async function take(
             said: `${step.digest} could not be had: ${fetched.why}; a package or tool that a lock names comes with ashlar lock --keep FOLDER`,
           }
     }
+    case 'remove-entry':
+      await removeDamaged(sys, buildCacheFolder(context.folders), step.entry)
+      return { step, done: true, said: `removed ${step.entry.what}; the next build makes it again` }
     case 'list-anew':
       return { step, ...(await listAnew(context, step, session)) }
   }

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,7 +20,7 @@ import {
   readRelease,
 } from '../oci/index.ts'
 import { realSys } from '../sys/index.ts'
-import { releaseFixture, type TestServer, testServer } from '../testing/index.ts'
+import { keepEntry, releaseFixture, type TestServer, testServer } from '../testing/index.ts'
 import { type CommandFixture, commandFixture } from './command-fixture.ts'
 
 let folder: string
@@ -94,6 +102,21 @@ describe('a host without a registry', () => {
   ] as const)('%s is found', async (_, break_, codes) => {
     await break_()
     expect(await fsck()).toMatchObject({ exitCode: 1, codes })
+  })
+
+  test.each([
+    ['of which a byte was altered', 'file'],
+    ['whose record cannot be read', 'entry.json'],
+  ])('an entry of the build cache %s is found, and removed, and the others stay', async (_, name) => {
+    const good = keepEntry(folder, 'packages of gateway')
+    const bad = keepEntry(folder, 'initrd')
+    expect(await fsck()).toMatchObject({ exitCode: 0, codes: [] })
+    damage(join(bad, name))
+    expect(await fsck()).toMatchObject({ exitCode: 1, codes: ['cache-damaged'] })
+    expect((await fsck('--mend')).error).toMatchObject({ code: 'confirmation-missing', findings: [{}] })
+    expect(existsSync(bad)).toBe(true)
+    expect(await fsck('--mend', '--yes')).toMatchObject({ exitCode: 0, mended: [{ done: true }] })
+    expect([existsSync(bad), existsSync(good)]).toEqual([false, true])
   })
 
   test('a tag whose size is wrong does not hold together', async () => {

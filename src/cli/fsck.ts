@@ -19,9 +19,9 @@ export function addFsck({ command, act }: Registrar): void {
   command({
     usage: 'fsck',
     summary:
-      'check all that this host keeps: stores, server, machines, build records; mend what can be fetched again',
+      'check all that this host keeps: stores, server, build cache, machines, build records; mend what can be fetched again',
     about:
-      'Hashes every blob that is kept here and reads every record. Without --mend it changes nothing. With it, what is damaged is set aside, and what the archives or the server still have is fetched again.',
+      'Hashes every blob that is kept here and reads every record. Without --mend it changes nothing. With it, what is damaged is set aside, what the archives or the server still have is fetched again, and what a build can make again is removed.',
     examples: ['fsck', 'fsck --mend --yes'],
     see: ['lock', 'doctor'],
     exits: { 1: 'something is damaged or missing' },
@@ -32,7 +32,7 @@ export function addFsck({ command, act }: Registrar): void {
     .action(
       act<Options>(async (context, _, options) => {
         const server = options.data ?? context.folders.server
-        const parts = await checkHost(context, server, new Map())
+        const parts = await checkHost(context, server, { stores: new Map(), cache: new Set() })
         const steps = planMend(parts)
         if (options.mend !== true || steps.length === 0) return told(parts, [])
         context.terminal.note(told(parts, []).text)
@@ -62,7 +62,10 @@ async function mended(context: Context, server: string, found: readonly CheckedP
 }
 
 function knownOf(parts: readonly CheckedPart[]): Known {
-  return new Map(parts.flatMap(({ store }) => (store === undefined ? [] : [[store.folder, store.good]])))
+  return {
+    stores: new Map(parts.flatMap(({ store }) => (store === undefined ? [] : [[store.folder, store.good]]))),
+    cache: new Set(parts.flatMap(({ cache }) => [...(cache?.good ?? [])])),
+  }
 }
 
 /** Exit code 1 where anything is wrong now. */

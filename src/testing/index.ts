@@ -1,4 +1,5 @@
 // Fixtures for tests: stand-ins for what a test is not about, and the contracts that implementations share.
+export { keepEntry } from './cache-entry.ts'
 export { type ArchivePackages, type DebianArchive, debianArchive } from './debian-archive.ts'
 export {
   type CraftedEntry,

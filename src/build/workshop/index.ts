@@ -11,6 +11,7 @@ export {
   unusedEntries,
 } from './cache.ts'
 export { type Chamber, mortal, runInside, runScript } from './chamber.ts'
+export { type CacheCheck, checkCache, type DamagedEntry, removeDamaged } from './check-cache.ts'
 export { eachOf, together } from './pool.ts'
 export { recipes } from './recipes.ts'
 export { toolFailure } from './tool-failure.ts'
