@@ -44,10 +44,8 @@ export function addLogin({ command, act }: Registrar): void {
 
 /** The token is never sent in clear over a network. @throws CliError `usage` */
 function originOf(text: string): string {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) {
-    const { protocol, hostname, origin } = new URL(text)
-    if (protocol === 'https:' || isLoopback(hostname)) return origin
-  }
+  const url = /^https?:\/\//.test(text) ? URL.parse(text) : null
+  if (url?.protocol === 'https:' || (url !== null && isLoopback(url.hostname))) return url.origin
   throw new CliError('usage', `${JSON.stringify(text)} is not the address of a server`, {
     hint: 'write https://HOST:PORT, or http:// for a server on this host’s loopback',
   })

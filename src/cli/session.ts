@@ -51,7 +51,7 @@ function parseLogin(text: string, where: string): Login {
     const login = JSON.parse(text) as Partial<Login> | null
     const { url, token, ca, fingerprint } = login ?? {}
     const pinned = [ca, fingerprint].every((text) => text === undefined || typeof text === 'string')
-    if (typeof url === 'string' && URL.canParse(url) && typeof token === 'string' && pinned)
+    if (typeof url === 'string' && URL.parse(url) !== null && typeof token === 'string' && pinned)
       return login as Login
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error

@@ -36,9 +36,8 @@ async function git(exec: Exec, folder: string, args: readonly string[]): Promise
 function withoutSecret(remote: string | undefined): string | undefined {
   const ssh = /^(?:[^@/]+@)?([^:/]+):(?!\/\/)(.+)$/.exec(remote ?? '')
   const text = ssh === null ? remote : `ssh://${ssh[1]}/${ssh[2]}`
-  if (text === undefined || !URL.canParse(text)) return undefined
-  const url = new URL(text)
-  if (url.protocol === 'file:') return undefined
+  const url = URL.parse(text ?? '')
+  if (url === null || url.protocol === 'file:') return undefined
   url.username = ''
   url.password = ''
   return url.href

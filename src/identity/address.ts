@@ -14,9 +14,9 @@ function version4(address: string): Uint8Array | undefined {
 
 /** The URL parser checks the address and writes it in groups of hex digits; what is left is to fill in `::`. */
 function version6(address: string): Uint8Array | undefined {
-  const url = `http://[${address}]`
-  if (!address.includes(':') || !URL.canParse(url)) return undefined
-  const [head = '', tail] = new URL(url).hostname.slice(1, -1).split('::')
+  const url = address.includes(':') ? URL.parse(`http://[${address}]`) : null
+  if (url === null) return undefined
+  const [head = '', tail] = url.hostname.slice(1, -1).split('::')
   const groups = (text: string) => text.split(':').filter((group) => group !== '')
   const [before, after] = [groups(head), groups(tail ?? '')]
   const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0')

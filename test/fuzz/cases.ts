@@ -65,6 +65,7 @@ export const cases: readonly (readonly [target: string, what: string, input: str
   ],
   ['apt-targets', 'a mirror without an address', '|bookworm\n|bookworm-security\n'],
   ['apt-complaints', 'a password with an @', 'E: Failed to fetch http://user:p@ss@mirror.test/x\n'],
+  ['git-remote', 'a host of 20,000 capitals', `https://${'I'.repeat(20_000)}`],
   [
     'registry-answers',
     'a next page that is nowhere',
