@@ -1,3 +1,4 @@
+import { stringify } from 'yaml'
 import { definitionJsonSchema } from '../core/index.ts'
 import type { Answers } from './init-answers.ts'
 
@@ -31,17 +32,22 @@ function head({ name, form }: Answers): string {
 apiVersion: ashlar/v1
 kind: Image
 metadata:
-  name: ${name}
+  name: ${scalar(name)}
   version: 0.1.0
 spec:
 ${form === 'system' ? '' : '  form: container\n'}  base: { debian: bookworm }
 `
 }
 
+/** In quotes where YAML would take it for a number or the like: `2024` and `null` are names, too. */
+function scalar(name: string): string {
+  return stringify(name).trimEnd()
+}
+
 function systemSpec({ packages }: Answers): string {
   const started = packages.flatMap((name) => known[name] ?? [])
   const strangers = packages.filter((name) => known[name] === undefined)
-  return `  packages: [${packages.join(', ')}]
+  return `  packages: [${packages.map(scalar).join(', ')}]
   files:
     - { from: rootfs/, to: / }
 ${strangers.length === 0 ? '' : `  # Units that systemd starts; name those of ${strangers.join(', ')} here.\n`}  services: [${started.map(({ service }) => service).join(', ')}]
@@ -52,7 +58,7 @@ ${started.length === 0 ? '  # A release is kept when its health checks pass: nam
 }
 
 function containerSpec({ name, packages }: Answers): string {
-  return `${packages.length === 0 ? '' : `  packages: [${packages.join(', ')}]\n`}  files:
+  return `${packages.length === 0 ? '' : `  packages: [${packages.map(scalar).join(', ')}]\n`}  files:
     - { from: rootfs/, to: / }
   run:
     command: [/usr/bin/${name}]

@@ -57,6 +57,11 @@ describe('init where nobody is asked', () => {
     expect((await definitionOf('image')).spec).toMatchObject(spec)
   })
 
+  test.each(['2024', 'null', 'true', '1e3', '0x10'])('a folder named %s is a name, too', async (name) => {
+    expect((await cli.run('init', join(scratch, name), '--package', '00', '1e3')).exitCode).toBe(0)
+    expect(await definitionOf(name)).toMatchObject({ metadata: { name }, spec: { packages: ['00', '1e3'] } })
+  })
+
   test('--no-keys leaves them to be made, and says how', async () => {
     const { stdout } = await cli.run('init', join(scratch, 'web'), '--no-keys')
     expect(stdout).toMatch(/ {2}ashlar key new \S+keys\/release\n {2}ashlar key new \S+keys\/director\n/)
