@@ -36,7 +36,7 @@ const removeUnfinished: Disk['removeUnfinished'] = async (folder, { of, shared =
     if (file === undefined || of?.includes(file) === false) continue
     const path = join(folder, name)
     const ageMs = Date.now() - ((await whenThere(fs.lstat(path)))?.mtimeMs ?? Number.POSITIVE_INFINITY)
-    if (ageMs >= (shared ? unfinishedAgeMs : 0)) await fs.rm(path, { force: true })
+    if (!shared || ageMs >= unfinishedAgeMs) await fs.rm(path, { force: true })
   }
 }
 
