@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { AshlarError, digestHex, type LockedPackage, type Progress } from '../../core/index.ts'
+import { whenThere } from '../../disk/index.ts'
 import { type BlobReader, type BlobWriter, isAlive, verifying } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { readDebianPackage } from '../debian/index.ts'
@@ -10,7 +11,7 @@ import type { Apt } from './apt.ts'
 
 export interface FetchOptions {
   readonly sys: Sys
-  readonly apt: Apt
+  readonly apt: Pick<Apt, 'download'>
   readonly blobs: BlobReader & BlobWriter
   /** Where a file lies until it was checked. */
   readonly folder: string
@@ -127,7 +128,10 @@ export async function holdsWhole(
   }
 }
 
-/** What a killed lock had fetched of a package that is still wanted is gone on with; the rest of it is removed. */
+/**
+ * What a killed lock had fetched of a package that is still wanted is gone on with; the rest of it is removed. A lock
+ * beside this one may be doing the same, and may have been first.
+ */
 async function takeOver(
   missing: readonly LockedPackage[],
   { sys, folder }: Pick<FetchOptions, 'sys' | 'folder'>,
@@ -137,8 +141,9 @@ async function takeOver(
   for (const file of await sys.disk.readdir(folder)) {
     const [, pid, name = ''] = /^(\d+)\.(.*)$/.exec(file) ?? []
     if (pid !== undefined && Number(pid) !== process.pid && isAlive(sys, Number(pid))) continue
-    if (wanted.has(name)) await sys.disk.rename(join(folder, file), join(folder, `${process.pid}.${name}`))
-    else await sys.disk.rm(join(folder, file), { recursive: true })
+    const left = join(folder, file)
+    if (wanted.has(name)) await whenThere(sys.disk.rename(left, join(folder, `${process.pid}.${name}`)))
+    else await sys.disk.rm(left, { recursive: true, force: true })
   }
 }
 
