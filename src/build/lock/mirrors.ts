@@ -18,29 +18,41 @@ export function pocketsOf(suite: string): readonly { readonly name: string; read
 /** The definition's mirrors, else those of this machine's own apt. @throws BuildError `mirror-unknown` */
 export async function findMirrors(sys: Sys, base: Definition['spec']['base']): Promise<Mirrors> {
   if (base.mirrors !== undefined) return base.mirrors
-  const format = '$(REPO_URI)|$(RELEASE)'
-  const { stdout } = await sys.exec.run('apt-get', [
-    'indextargets',
-    // Else only what the host has fetched an index of is listed: nothing, on one that has never updated, or has tidied up.
-    '--no-release-info',
-    '--format',
-    format,
-    'Created-By: Packages',
-  ])
-  return chooseMirrors(base.debian, new TextDecoder().decode(stdout))
+  // Only of what the host has fetched is it known whose it is. Of what it has not, on one that has never updated or has
+  // tidied up, no more is listed than what its sources say.
+  const targets = [await listTargets(sys), await listTargets(sys, '--no-release-info')]
+  return chooseMirrors(base.debian, targets.join('\n'))
 }
 
+async function listTargets(sys: Sys, ...options: readonly string[]): Promise<string> {
+  const format = ['--format', '$(REPO_URI)|$(RELEASE)|$(ORIGIN)']
+  const args = ['indextargets', ...options, ...format, 'Created-By: Packages']
+  return new TextDecoder().decode((await sys.exec.run('apt-get', args)).stdout)
+}
+
+/** What apt leaves in place of a field that it does not know. */
+const unknown = '$(ORIGIN)'
+
 /**
- * Chooses from lines `URI|suite`. A suite that the machine does not have comes from where its own Debian comes from:
- * one archive holds all suites.
+ * Chooses from lines `URI|suite|origin`. An archive of another origin than Debian may have a suite of the same name, and
+ * is not chosen. A suite that the machine does not have comes from where its own Debian comes from: one archive holds all suites.
  */
 export function chooseMirrors(suite: string, targets: string): Mirrors {
-  const lines = targets.split('\n').map((line) => line.trim().split('|'))
-  const uriOf = (wanted: (release: string) => boolean) =>
-    lines.find(([uri, release]) => uri !== '' && release !== undefined && wanted(release))?.[0]
-  const security = uriOf((r) => r === `${suite}-security`) ?? uriOf((r) => r.endsWith('-security'))
-  const debian =
-    uriOf((r) => r === suite) ?? uriOf((r) => /^(?:stable|oldstable|testing|[a-z]+)(?:-updates)?$/.test(r))
+  const lines = targets.split('\n').map((line) => {
+    const [uri = '', release = '', origin = unknown] = line.trim().split('|')
+    return { uri, release, origin }
+  })
+  // Backports are of `Debian Backports`, and lie at the same address.
+  const isForeign = (uri: string) =>
+    lines.some((line) => line.uri === uri && line.origin !== unknown && !/^Debian\b/.test(line.origin))
+  const known = lines.filter(({ uri, origin }) => uri !== '' && origin === 'Debian')
+  const perhaps = lines.filter(({ uri, origin }) => uri !== '' && origin === unknown && !isForeign(uri))
+  const uriOf = (...wanted: readonly RegExp[]) =>
+    [known, perhaps]
+      .flatMap((some) => wanted.map((form) => some.find(({ release }) => form.test(release))?.uri))
+      .find((uri) => uri !== undefined)
+  const security = uriOf(new RegExp(`^${suite}-security$`), /-security$/)
+  const debian = uriOf(new RegExp(`^${suite}$`), /^[a-z]+(?:-updates)?$/)
   if (debian !== undefined && security !== undefined) return { debian, 'debian-security': security }
   throw new BuildError(
     'mirror-unknown',
