@@ -21,8 +21,8 @@ let notes: string[]
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'ashlar-faults-archive-'))
   archive = await debianArchive(join(root, 'archive'), smallPackages)
-  // The host's time limits are kept by a lock; here they are those of somebody in a hurry.
-  writeFileSync(join(root, 'apt.conf'), 'Acquire::http::Timeout "1";\n')
+  // The host's time limits are kept by a lock; here they are those of somebody in a hurry, and all else is as by default.
+  writeFileSync(join(root, 'apt.conf'), 'Dir::Etc::parts "/nonexistent"; Acquire::http::Timeout "1";\n')
 })
 afterAll(async () => {
   await archive.close()

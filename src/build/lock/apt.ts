@@ -21,6 +21,8 @@ export interface AptOptions {
   readonly suite: string
   readonly architecture: string
   readonly mirrors: Mirrors
+  /** Lines of its configuration that come from the host. */
+  readonly hostSettings: readonly string[]
   /** OpenPGP keys that may sign the archives. */
   readonly keyring: string
   /** Lines of `sources.list`; default: every pocket of the suite. */
@@ -136,17 +138,13 @@ export class Apt {
   }
 
   async #prepare(): Promise<void> {
-    const { sys, folder, architecture } = this.#options
+    const { sys, folder, architecture, hostSettings } = this.#options
     for (const name of ['lists/partial', 'cache/archives/partial', 'empty'])
       await sys.disk.mkdir(join(folder, name), { recursive: true })
     const sources = this.#options.sources ?? pocketSources(this.#options)
-    const host = await sys.exec.run('apt-config', ['dump', 'Acquire'])
     await sys.disk.writeFile(join(folder, 'sources.list'), `${sources.join('\n')}\n`)
     await sys.disk.writeFile(join(folder, 'status'), presentPackage)
-    await sys.disk.writeFile(
-      join(folder, 'apt.conf'),
-      aptConfiguration(folder, architecture, new TextDecoder().decode(host.stdout)),
-    )
+    await sys.disk.writeFile(join(folder, 'apt.conf'), aptConfiguration(folder, architecture, hostSettings))
   }
 
   /** The folder is this value's alone, so that it has one index of each pocket. apt keeps no file of an empty one. */
@@ -193,12 +191,8 @@ Description: the boot file is made with the release
 
 `
 
-/** The settings of apt. How the host reaches its mirrors (proxy, time limits) is kept; what it would trust is not. */
-export function aptConfiguration(folder: string, architecture: string, hostAcquire: string): string {
-  const kept = hostAcquire
-    .split('\n')
-    .filter((line) => /^Acquire::/.test(line))
-    .filter((line) => !/^Acquire::(?:Allow|GzipIndexes|Languages|IndexTargets|Changelogs)/i.test(line))
+/** The settings of apt: those of the host that are taken over, and its own, which come last and so hold. */
+function aptConfiguration(folder: string, architecture: string, hostSettings: readonly string[]): string {
   const own = {
     'Dir::State': folder,
     'Dir::State::lists': join(folder, 'lists'),
@@ -227,7 +221,7 @@ export function aptConfiguration(folder: string, architecture: string, hostAcqui
     'Acquire::AllowDowngradeToInsecureRepositories': 'false',
   }
   const lines = Object.entries(own).map(([name, value]) => `${name} ${JSON.stringify(value)};`)
-  return `${[`#clear APT::Architectures;`, `APT::Architectures { ${JSON.stringify(architecture)}; };`, ...kept, ...lines].join('\n')}\n`
+  return `${[`#clear APT::Architectures;`, `APT::Architectures { ${JSON.stringify(architecture)}; };`, ...hostSettings, ...lines].join('\n')}\n`
 }
 
 /** Lines `Inst name (version origin [architecture])` of `apt-get --simulate`. */

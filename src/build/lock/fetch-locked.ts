@@ -4,6 +4,7 @@ import { lockName, readContainerfile, readDefinition, readLock } from '../inputs
 import { Apt } from './apt.ts'
 import { fetchBase } from './base-images.ts'
 import { fetchPackages } from './fetch-packages.ts'
+import { readHostSettings } from './host-settings.ts'
 import { aptOptionsOf, fetchOptionsOf, type InputFile, type LockOptions, storeInput } from './lock-options.ts'
 
 /**
@@ -15,7 +16,8 @@ export async function fetchLocked(options: LockOptions): Promise<Lock> {
   const definitionFile = await readDefinition(options.sys, options.folder)
   const containerfile = await readContainerfile(options.sys, options.folder, definitionFile)
   const { lock } = await readLock(options.sys, options.folder, definitionFile, containerfile?.bases)
-  const apt = await Apt.open(await aptOptionsOf(options, definitionFile.definition))
+  const host = await readHostSettings(options.sys)
+  const apt = await Apt.open(await aptOptionsOf(options, definitionFile.definition, host))
   await fetchPackages([...lock.packages, ...lock.tools], fetchOptionsOf(options, apt))
   for (const base of lock.bases ?? []) await fetchBase(options, base)
   await keepInput(options, lock.node, options.node, 'Node')

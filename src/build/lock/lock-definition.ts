@@ -17,6 +17,7 @@ import { Apt, type PocketFiles } from './apt.ts'
 import { lockBases } from './base-images.ts'
 import { lookElsewhere } from './elsewhere.ts'
 import { fetchPackages } from './fetch-packages.ts'
+import { readHostSettings, sayDateless } from './host-settings.ts'
 import { planLayers } from './layer-plan.ts'
 import { aptOptionsOf, debianKeyring, fetchOptionsOf, type LockOptions, storeInput } from './lock-options.ts'
 import { checkNames } from './package-names.ts'
@@ -29,7 +30,10 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   const definitionFile = await readDefinition(sys, folder)
   const { spec } = definitionFile.definition
   const containerfile = await readContainerfile(sys, folder, definitionFile)
-  const aptOptions = await aptOptionsOf(options, definitionFile.definition)
+  const host = await readHostSettings(sys)
+  const dateless = sayDateless(host)
+  if (dateless !== undefined) options.note?.(dateless)
+  const aptOptions = await aptOptionsOf(options, definitionFile.definition, host)
   const apt = await Apt.open(aptOptions)
   const indexes = { step: 'fetch indexes', total: 1, unit: 'items' } as const
   options.progress({ ...indexes, done: 0 })

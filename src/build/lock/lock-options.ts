@@ -5,6 +5,7 @@ import type { Sys } from '../../sys/index.ts'
 import { digestOfFile } from '../workshop/index.ts'
 import type { Apt, AptOptions } from './apt.ts'
 import { type FetchOptions, holdsWhole, storeFile } from './fetch-packages.ts'
+import type { HostSettings } from './host-settings.ts'
 import { findMirrors } from './mirrors.ts'
 
 /** Where Debian keeps the keys that sign its archives. */
@@ -37,12 +38,13 @@ export interface LockOptions {
 export async function aptOptionsOf(
   { sys, stateFolder, keyring = debianKeyring, note = () => undefined }: LockOptions,
   { spec }: Definition,
+  host: HostSettings,
 ): Promise<AptOptions> {
   const mirrors = await findMirrors(sys, spec.base)
   const sources = { suite: spec.base.debian, architecture: spec.arch, mirrors, keyring }
   // One folder for each set of sources: apt takes indexes of other sources for its own.
   const name = digestOf(JSON.stringify([spec.base.debian, spec.arch, mirrors])).slice(7, 23)
-  return { sys, ...sources, note, folder: join(stateFolder, 'apt', name) }
+  return { sys, ...sources, hostSettings: host.kept, note, folder: join(stateFolder, 'apt', name) }
 }
 
 export function fetchOptionsOf(options: LockOptions, apt: Apt): FetchOptions {
