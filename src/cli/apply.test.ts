@@ -86,15 +86,54 @@ describe('ashlar apply', () => {
     expect((await apply(fleet)).stdout).toBe('fleets/gateways: unchanged\n')
   })
 
+  const changed = fleet.replace('gateway }', 'edge }').replace('name: gateways', '$&, labels: { a: b }')
+
   test('names each field that it changes', async () => {
-    await apply(fleet)
-    const changed = fleet.replace('gateway }', 'edge }').replace('name: gateways', '$&, labels: { a: b }')
-    expect((await apply(changed)).stdout.split('\n')).toEqual([
+    await apply(fleet, '--yes')
+    expect((await apply(changed, '--yes')).stdout.split('\n')).toEqual([
       'fleets/gateways',
       '  labels.a: undefined → "b"',
       '  spec.nodes.matchLabels.role: "gateway" → "edge"',
       '',
     ])
+    expect((await server.client.get('Fleet', 'gateways')).metadata.labels).toEqual({ a: 'b' })
+  })
+
+  test('changes nothing where nobody said yes to what it overwrites, and creates nothing beside it', async () => {
+    await apply(fleet, '--yes')
+    const before = await server.client.list('Fleet')
+    const { exitCode, stdout } = await apply(
+      `${fleet.replace('gateways', 'second')}---\n${changed}`,
+      '--json',
+    )
+    expect([exitCode, JSON.parse(stdout).error]).toMatchObject([
+      64,
+      {
+        code: 'confirmation-missing',
+        findings: [
+          { message: 'change fleets/gateways: labels.a: undefined → "b"' },
+          { message: 'change fleets/gateways: spec.nodes.matchLabels.role: "gateway" → "edge"' },
+        ],
+      },
+    ])
+    expect(await server.client.list('Fleet')).toEqual(before)
+  })
+
+  test('asks a person once for all that it overwrites', async () => {
+    await apply(fleet, '--yes')
+    const answers = ['n', 'y']
+    const ask = async () => answers.shift() ?? ''
+    Object.assign(cli.context, { ask })
+    try {
+      expect(await apply(changed)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringMatching(/ {2}change .*labels\.a.*\n {2}change .*"edge".*\[declined\]/s),
+      })
+      expect((await apply(changed)).exitCode).toBe(0)
+      expect((await apply(changed)).stdout).toBe('fleets/gateways: unchanged\n')
+    } finally {
+      Object.assign(cli.context, { ask: undefined })
+    }
     expect((await server.client.get('Fleet', 'gateways')).metadata.labels).toEqual({ a: 'b' })
   })
 

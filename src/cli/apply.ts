@@ -2,9 +2,16 @@ import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'ya
 import { type Client, type Fleet, fleetSchema, kindPaths } from '../api/index.ts'
 import { AshlarError, type Finding, readingYaml, YamlError } from '../core/index.ts'
 import type { Registrar } from './command.ts'
-import { CliError } from './context.ts'
+import { confirm, yesOption } from './confirm.ts'
+import { CliError, type Result } from './context.ts'
 import { readTextFile } from './files.ts'
 import { openSession } from './session.ts'
+
+interface Options {
+  readonly file: string
+  readonly dryRun?: true
+  readonly yes?: true
+}
 
 /** `ashlar apply`: makes the server's resources what the file says; shows what changes. */
 export function addApply({ command, act }: Registrar): void {
@@ -12,35 +19,65 @@ export function addApply({ command, act }: Registrar): void {
     usage: 'apply',
     summary: 'make resources on the server what a file says',
     about:
-      'A file holds one or more fleets: which nodes (by labels), which image, in which waves. What is there already and differs is changed, and each change is shown; --dry-run shows it alone.',
-    examples: ['apply -f fleet.yaml', 'apply -f fleet.yaml --dry-run'],
+      'A file holds one or more fleets: which nodes (by labels), which image, in which waves. What is not there yet is created. What is there and differs is changed: each field is shown first, and asked for on a terminal; --yes answers for scripts. --dry-run shows it alone.',
+    examples: ['apply -f fleet.yaml', 'apply -f fleet.yaml --dry-run', 'apply -f fleet.yaml --yes'],
     see: ['get', 'rollout start'],
   })
     .requiredOption('-f, --file <file>', 'YAML, one or more resources')
     .option('--dry-run', 'show what would change, and change nothing')
+    .option(...yesOption)
     .action(
-      act<{ file: string; dryRun?: true }>(async (context, _, { file, dryRun }) => {
+      act<Options>(async (context, _, { file, dryRun, yes }) => {
         const wanted = parseResources(await readTextFile(context, file), file)
         const { client } = await openSession(context)
-        const rows = []
-        for (const resource of wanted) {
-          const { name } = resource.metadata
-          const current = await currentOf(client, name)
-          const changes = current === undefined ? ['created'] : changesOf(current, resource)
-          if (dryRun !== true && changes.length > 0) {
-            const version = current?.metadata.version
-            const metadata = { ...resource.metadata, ...(version !== undefined && { version }) }
-            await client.apply({ ...resource, metadata })
-          }
-          rows.push({ kind: resource.kind, name, changes })
+        const plan = await planApply(client, wanted)
+        if (dryRun !== true) {
+          const steps = plan.flatMap(sayOverwriting)
+          if (steps.length > 0) await confirm(context, { steps, yes })
+          for (const { resource, changes } of plan) if (changes.length > 0) await client.apply(resource)
         }
-        const text = rows.flatMap(({ kind, name, changes }) => [
-          `${kindPaths[kind]}/${name}${changes.length === 0 ? ': unchanged' : dryRun === true ? ': would change' : ''}`,
-          ...changes.map((change) => `  ${change}`),
-        ])
-        return { json: { dryRun: dryRun === true, resources: rows }, text: text.join('\n') }
+        return told(plan, dryRun === true)
       }),
     )
+}
+
+interface Planned {
+  readonly kind: Fleet['kind']
+  readonly name: string
+  /** With the version that was seen: what somebody else changes meanwhile is not overwritten. */
+  readonly resource: Fleet
+  readonly isThere: boolean
+  readonly changes: readonly string[]
+}
+
+function planApply(client: Client, wanted: readonly Fleet[]): Promise<readonly Planned[]> {
+  return Promise.all(
+    wanted.map(async (resource) => {
+      const { kind, metadata } = resource
+      const current = await currentOf(client, metadata.name)
+      if (current === undefined)
+        return { kind, name: metadata.name, resource, isThere: false, changes: ['created'] }
+      const { version } = current.metadata
+      return {
+        ...{ kind, name: metadata.name, isThere: true, changes: changesOf(current, resource) },
+        resource: { ...resource, metadata: { ...metadata, ...(version !== undefined && { version }) } },
+      }
+    }),
+  )
+}
+
+/** What takes the place of something else, a field a line. */
+function sayOverwriting({ kind, name, isThere, changes }: Planned): readonly string[] {
+  return isThere ? changes.map((change) => `change ${kindPaths[kind]}/${name}: ${change}`) : []
+}
+
+function told(plan: readonly Planned[], dryRun: boolean): Result {
+  const text = plan.flatMap(({ kind, name, changes }) => [
+    `${kindPaths[kind]}/${name}${changes.length === 0 ? ': unchanged' : dryRun ? ': would change' : ''}`,
+    ...changes.map((change) => `  ${change}`),
+  ])
+  const resources = plan.map(({ kind, name, changes }) => ({ kind, name, changes }))
+  return { json: { dryRun, resources }, text: text.join('\n') }
 }
 
 /** Every resource in a file of one or more YAML documents. @throws CliError `resource-invalid`, naming every field that is wrong */
