@@ -32,6 +32,8 @@ export interface Folders {
 export interface Result {
   readonly json: unknown
   readonly text: string
+  /** `text` has colours of its own, and what others wrote in it was made harmless before. */
+  readonly painted?: true
   readonly exitCode?: number
 }
 
@@ -89,7 +91,9 @@ export async function perform(context: Context, json: boolean, run: () => Promis
   try {
     const result = await run()
     context.terminal.endProgress()
-    context.terminal.result(json ? printJson(context.terminal, result.json) : result.text)
+    if (json) context.terminal.result(printJson(context.terminal, result.json))
+    else if (result.painted) context.terminal.painted(result.text)
+    else context.terminal.result(result.text)
     return result.exitCode ?? 0
   } catch (error) {
     context.terminal.endProgress()

@@ -5,6 +5,7 @@ import { painter } from './colour.ts'
 import type { Registrar } from './command.ts'
 import { CliError, type Context, type Result } from './context.ts'
 import { type Check, foundWanting, probes } from './doctor-probes.ts'
+import { harmless } from './harmless.ts'
 import { padEnd } from './text-width.ts'
 
 /** `ashlar doctor`: what is missing on this host for which command. */
@@ -67,9 +68,9 @@ function told({ terminal }: Context, checks: readonly Check[]): Result {
   const paint = painter(terminal.colour)
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = checks.flatMap(({ name, is, found, hint, commands }) => [
-    `${paint(colours[is], marks[is])} ${padEnd(name, width)}  ${found}`,
+    `${paint(colours[is], marks[is])} ${padEnd(name, width)}  ${harmless(found)}`,
     ...(is === 'good' ? [] : [`${' '.repeat(width + 4)}for  ${commands.join(', ')}`]),
-    ...(hint === undefined ? [] : [`${' '.repeat(width + 4)}${paint('cyan', 'mend')} ${hint}`]),
+    ...(hint === undefined ? [] : [`${' '.repeat(width + 4)}${paint('cyan', 'mend')} ${harmless(hint)}`]),
   ])
   const bad = checks.filter(({ is }) => is !== 'good')
   const lame = [...new Set(bad.flatMap(({ commands }) => commands))]
@@ -77,6 +78,7 @@ function told({ terminal }: Context, checks: readonly Check[]): Result {
   return {
     json: { good: bad.length === 0, notReady: lame, checks },
     text: [...lines, end].join('\n'),
+    painted: true,
     exitCode: bad.length === 0 ? 0 : 1,
   }
 }

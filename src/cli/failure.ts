@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { AshlarError, type Finding } from '../core/index.ts'
 import { painter } from './colour.ts'
+import { harmless } from './harmless.ts'
 
 /** An error as people and programs see it. */
 export interface Failure {
@@ -124,15 +125,20 @@ export function exitCodeOf(failure: Failure): number {
   return found?.exitCode ?? 1
 }
 
-/** What, where, why, and the command that mends it. */
+/** What, where, why, and the command that mends it. Colours are our own alone. */
 export function printFailure(failure: Failure, colour: boolean): string {
   const paint = painter(colour)
-  const lines = [`${paint('red', 'error')}: ${failure.message} ${paint('dim', `[${failure.code}]`)}`]
-  if (failure.where !== undefined) lines.push(`  at   ${failure.where}`)
-  for (const finding of failure.findings ?? []) {
-    lines.push(`  - ${finding.where === undefined ? '' : `${finding.where}: `}${finding.message}`)
-    if (finding.hint !== undefined) lines.push(`    ${paint('dim', finding.hint)}`)
+  const { message, where, hint, findings = [] } = failure
+  const lines = [
+    `${paint('red', 'error')}: ${harmless(message)} ${paint('dim', `[${harmless(failure.code)}]`)}`,
+  ]
+  if (where !== undefined) lines.push(`  at   ${harmless(where)}`)
+  for (const finding of findings) {
+    lines.push(
+      `  - ${harmless(`${finding.where === undefined ? '' : `${finding.where}: `}${finding.message}`)}`,
+    )
+    if (finding.hint !== undefined) lines.push(`    ${paint('dim', harmless(finding.hint))}`)
   }
-  if (failure.hint !== undefined) lines.push(`  ${paint('cyan', 'mend')} ${failure.hint}`)
+  if (hint !== undefined) lines.push(`  ${paint('cyan', 'mend')} ${harmless(hint)}`)
   return lines.join('\n')
 }

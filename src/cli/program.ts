@@ -77,7 +77,7 @@ export async function createProgram(
     .showSuggestionAfterError()
     .configureHelp(helpStyle(terminal.colour))
     .configureOutput({
-      writeOut: (text) => terminal.result(text.replace(/\n$/, '')),
+      writeOut: (text) => terminal.painted(text.replace(/\n$/, '')),
       writeErr: (text) => terminal.error(text.trimEnd()),
       outputError: () => undefined,
       getOutHelpWidth: () => helpColumns(terminal.columns),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ProgressEvent } from '../core/index.ts'
 import { realSys } from '../sys/index.ts'
+import { painter } from './colour.ts'
 import { createTerminal, describe as describeProgress, type LogFormat } from './terminal.ts'
 
 /** A terminal with its two streams, on a clock that stands until it is moved. */
@@ -47,9 +48,9 @@ describe('results and errors', () => {
     ['the same in one character', '\u009b2J\u007f', '\\u009b2J\\u007f'],
     ['what only looks like a colour', '\r[1m\n[1m\t[1m', '\\u000d[1m\n[1m\t[1m'],
     [
-      'colours, tabs and lines',
-      '\u001b[1;31mred\u001b[0m\ta\r\nb ü 日',
-      '\u001b[1;31mred\u001b[0m\ta\r\nb ü 日',
+      'what hides and what colours, but tabs and lines',
+      '\u001b[8mhidden\u001b[0m\u001b[1;31mred\ta\r\nb ü 日',
+      '\\u001b[8mhidden\\u001b[0m\\u001b[1;31mred\ta\r\nb ü 日',
     ],
   ])('show what others wrote, but do not obey it: %s', (_, text, shown) => {
     const { terminal, out, err } = fixture()
@@ -57,6 +58,17 @@ describe('results and errors', () => {
     terminal.failure({ code: 'x', message: text })
     terminal.note(text)
     expect([out[0], err[0], err[1]]).toEqual([`${shown}\n`, `error: ${shown} [x]\n`, `${shown}\n`])
+  })
+
+  test('have colours of our own alone', () => {
+    const { terminal, out, err } = fixture({ environment: { FORCE_COLOR: '1' } })
+    const findings = [{ code: 'y', message: '\u001b[8mf', where: '\u001b[8mw', hint: '\u001b[8mh' }]
+    terminal.failure({ code: 'x', message: '\u001b[8mm', where: '\u001b[8mw', hint: '\u001b[8mh', findings })
+    terminal.painted(`${painter(terminal.colour)('bold', 'Usage:')} ashlar`)
+    expect(err[0]?.split('\n')[0]).toBe('\u001b[31merror\u001b[0m: \\u001b[8mm \u001b[2m[x]\u001b[0m')
+    expect([...(err[0] ?? '').matchAll(/\\u001b\[8m/g)]).toHaveLength(6)
+    expect(err[0]).not.toContain('\u001b[8m')
+    expect(out).toEqual(['\u001b[1mUsage:\u001b[0m ashlar\n'])
   })
 
   test('of JSON keep what it says', () => {

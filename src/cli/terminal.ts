@@ -2,6 +2,7 @@ import type { Progress, ProgressEvent } from '../core/index.ts'
 import type { Clock } from '../sys/index.ts'
 import { hasColour } from './colour.ts'
 import { type Failure, printFailure } from './failure.ts'
+import { harmless } from './harmless.ts'
 import { logLines } from './log-lines.ts'
 import { fitTo } from './text-width.ts'
 
@@ -14,6 +15,8 @@ export interface Terminal {
   /** The form of standard error. */
   readonly format: LogFormat
   result(text: string): void
+  /** A result with colours of our own; what others wrote in it was made {@link harmless} before. */
+  painted(text: string): void
   /** Text for people about a wrong call: the help of a group. */
   error(text: string): void
   failure(failure: Failure): void
@@ -59,6 +62,7 @@ export function createTerminal(
     columns,
     format,
     result: (text) => void out.write(text === '' ? '' : `${harmless(text)}\n`),
+    painted: (text) => void out.write(`${text}\n`),
     ...(format === 'json' ? logLines(err, clock) : messages(err, clock, environment)),
   }
 }
@@ -100,25 +104,15 @@ function messages(err: Stream, clock: Clock, environment: Environment): Messages
     if (ended) endProgress()
   }
 
-  const line = (text: string) => {
+  const painted = (text: string) => {
     endProgress()
-    err.write(`${harmless(text)}\n`)
+    err.write(`${text}\n`)
   }
+  const line = (text: string) => painted(harmless(text))
   return {
     ...{ progress, endProgress, error: line, note: line },
-    failure: (failure) => line(printFailure(failure, colour)),
+    failure: (failure) => painted(printFailure(failure, colour)),
   }
-}
-
-/**
- * What is shown was written by nodes, registries, programs of images: none of them may move the cursor, name the window or
- * answer in the person's place. Colours are our own. Written as JSON writes it, so that JSON stays what it is.
- */
-function harmless(text: string): string {
-  return text.replace(/[^\P{Cc}\t\n]\[[\d;]*m|\r\n|[^\P{Cc}\t\n]/gu, (found) => {
-    if (found === '\r\n' || found.startsWith('\u001b[')) return found
-    return `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}${found.slice(1)}`
-  })
 }
 
 /** `push blobs 3/57  41 %  48.1/117.0 MB  11.2 MB/s  6 s left` */
