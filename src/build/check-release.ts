@@ -8,6 +8,7 @@ import {
   buildParts,
   finishRelease,
   readInputs,
+  type StoredParts,
   storedParts,
 } from './build-release.ts'
 import { readOwnContent } from './definition-layer.ts'
@@ -56,18 +57,16 @@ export async function checkRelease(options: BuildOptions): Promise<CheckedReleas
 }
 
 const otherPlace = { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8', LANGUAGE: 'tr' }
-const daysAhead = 400
 
 /**
- * The same world, in another place: each program of the build has another time zone, locale and umask and runs on one
- * processor only, and the build's own clock is more than a year ahead.
+ * The same world, in another place: each program that the build starts has another time zone, locale and umask and runs
+ * on one processor only. The hour is another one by itself, the day is not.
  */
 function otherConditions(sys: Sys): Sys {
   const place = Object.entries(otherPlace).map(([name, value]) => `${name}=${value}`)
   const prefix = [...place, 'sh', '-c', 'umask 077; exec taskset --cpu-list 0 "$@"', 'sh']
   return {
     ...sys,
-    clock: { ...sys.clock, now: () => sys.clock.now() + daysAhead * 86_400_000 },
     exec: {
       ...sys.exec,
       run: (program, args, more) => sys.exec.run('env', [...prefix, program, ...args], more),
@@ -104,8 +103,32 @@ async function compare(sys: Sys, first: BuiltParts, second: BuiltParts): Promise
     return found.length > 0 ? found : [{ path: '/', what: `the order of names in layer ${index + 1}` }]
   })
   const found = (await together(layers)).flat()
-  const [disk, otherDisk] = [first.disk?.form, second.disk?.form]
-  // The boot file names the root image: where that differs, it does, too.
-  if (found.length > 0 || disk?.boot.digest === otherDisk?.boot.digest) return found
-  return [{ path: 'boot.efi', what: 'content', reason: 'the initrd, or the tools that made it' }]
+  if (second.layers.length > first.layers.length)
+    found.push({ path: '/', what: `only the second build has layer ${first.layers.length + 1}` })
+  // What is packed names what is in it: where that differs, so does all the rest.
+  return found.length > 0 ? found : packedDifferences(storedParts(first), storedParts(second))
+}
+
+interface Part {
+  readonly path: string
+  readonly of: (all: StoredParts) => string | undefined
+  readonly reason?: string
+}
+
+function packedDifferences(first: StoredParts, second: StoredParts): readonly Difference[] {
+  const parts: readonly Part[] = [
+    ...first.layers.map(
+      (_, index): Part => ({ path: `layer ${index + 1}`, of: ({ layers }) => layers[index]?.digest }),
+    ),
+    {
+      path: 'boot.efi',
+      of: ({ disk }) => disk?.boot.digest,
+      reason: 'the initrd, or the tools that made it',
+    },
+    { path: 'root.verity', of: ({ disk }) => disk?.verity.digest },
+    { path: 'root.erofs', of: ({ disk }) => disk?.root.digest },
+    { path: 'the configuration of the image', of: ({ made }) => JSON.stringify(made?.config) },
+  ]
+  const found = parts.filter(({ of }) => of(first) !== of(second))
+  return found.map(({ path, reason }) => ({ path, what: 'content', ...(reason !== undefined && { reason }) }))
 }

@@ -14,7 +14,7 @@ import {
   toolsImage,
 } from './kept-layers.ts'
 import { packLayer } from './layer.ts'
-import { listTree, stampTimes, type TreeContext, toolsKey } from './tree/index.ts'
+import { LaidTree, listTree, stampTimes, type TreeContext, toolsKey } from './tree/index.ts'
 import { cacheKey, toolFailure } from './workshop/index.ts'
 
 /** The image that a Containerfile makes, and what it says of its start. */
@@ -90,10 +90,7 @@ async function makeImage(
   const tree = join(work, rootName)
   await requireKinds(sys, tree)
   await stampTimes(sys, tree, lock.epochSeconds)
-  const listed = await sys.disk.access(join(tree, 'var/lib/dpkg/status')).then(
-    () => true,
-    () => false,
-  )
+  const listed = (await new LaidTree(sys, tree).readText('/var/lib/dpkg/status')) !== undefined
   const chamber = { root: await cache.scratch('packer'), image: tools, epochSeconds: lock.epochSeconds }
   const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
   const packed = await packLayer(context, chamber, { name: 'containerfile', tree, paths })

@@ -23,6 +23,8 @@ export interface OwnContent {
   readonly folder: string
   /** Text of the trust root. */
   readonly trust: string | undefined
+  /** Of the definition's files. */
+  readonly files: Digest
   /** Of all of it. */
   readonly digest: Digest
 }
@@ -31,8 +33,9 @@ export interface OwnContent {
 export async function readOwnContent(sys: Sys, { spec }: Definition, folder: string): Promise<OwnContent> {
   const { form, users, files, services, health } = spec
   const trust = spec.trust === undefined ? undefined : await trustText(sys, folder, spec.trust)
-  const content = [form, users, files, services, health, trust, await filesDigest(sys, folder, files)]
-  return { spec, folder, trust, digest: digestOf(JSON.stringify(content)) }
+  const filesRead = await filesDigest(sys, folder, files)
+  const content = [form, users, files, services, health, trust, filesRead]
+  return { spec, folder, trust, files: filesRead, digest: digestOf(JSON.stringify(content)) }
 }
 
 /** What the definition lays over packages and agent: users, files, services, trust root, health checks. */
@@ -52,12 +55,12 @@ async function definitionTree(
   { sys, cache, lock: { epochSeconds } }: TreeContext,
   packages: Packages,
   lower: readonly KeptLayer[],
-  { spec, folder, trust }: OwnContent,
+  { spec, folder, trust, files }: OwnContent,
 ): Promise<string> {
   const upper = await cache.scratch('definition')
   const tree = new LaidTree(sys, upper, treeOf(sys, lower))
   await addUsers(tree, spec.users, epochSeconds)
-  await layFiles(sys, tree, folder, spec.files)
+  await layFiles(sys, tree, { folder, layers: spec.files, digest: files })
   if (trust !== undefined) await tree.writeFile('/usr/lib/ashlar/trust.json', trust)
   if (spec.form === 'system') {
     await tree.writeFile('/usr/lib/ashlar/health.json', canonicalJson(spec.health))

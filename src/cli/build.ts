@@ -28,10 +28,7 @@ export function addBuild({ command, act }: Registrar): void {
     see: ['lock', 'inspect', 'sign'],
   })
     .option('--no-cache', 'make everything anew from the locked inputs')
-    .option(
-      '--check',
-      'build once more from nothing, with another time zone, locale, umask, file order and clock, and name what differs',
-    )
+    .option('--check', 'build once more from nothing, elsewhere on this host, and name what differs')
     .action(
       act<{ cache: boolean; check?: true }>(async (context, [given = '.'], { cache, check }) => {
         const { folders, progress } = context

@@ -7,12 +7,19 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { cleanTree } from '../../src/build/tree/clean.ts'
 import { extractInside } from '../../src/build/tree/extract.ts'
+import { installFirst } from '../../src/build/tree/install.ts'
+import { extractedTools } from '../../src/build/tree/trees.ts'
+import { openCache, runInside } from '../../src/build/workshop/index.ts'
+import { type Lock, noProgress } from '../../src/core/index.ts'
+import { openContentStore, streamOf } from '../../src/oci/index.ts'
 import { realSys } from '../../src/sys/index.ts'
 import { type CraftedEntry, craftPackage, craftTar } from '../../src/testing/index.ts'
 
@@ -94,4 +101,76 @@ test('a package that is cut off is an error, and no mount stays', async () => {
   expect(execFileSync('findmnt', ['--noheadings', '--output', 'TARGET'], { encoding: 'utf8' })).not.toContain(
     folder,
   )
+})
+
+test('a package that puts a link in the place of the database of packages writes nothing on the host', async () => {
+  writeFileSync(
+    join(packages, 'a.deb'),
+    craftPackage(craftTar([{ name: './var/lib', type: '2', target: canary }])),
+  )
+  const scratch = join(folder, 'scratch')
+  mkdirSync(scratch)
+  const installation = {
+    tree: root,
+    folder: packages,
+    scratch,
+    epochSeconds: 1,
+    onInstalled: () => undefined,
+  }
+  const control = { name: 'a', essential: true, depends: [], preDepends: [], provides: [] }
+  // There is no dpkg in it, so it comes no further.
+  await expect(installFirst(realSys, installation, [control])).rejects.toMatchObject({ code: 'tool-failed' })
+  expect(readdirSync(canary)).toEqual([])
+  expect(readdirSync(join(root, canary, 'dpkg')).toSorted()).toEqual(['info', 'status', 'updates'])
+})
+
+test('a tree with a link in the place of a folder that is emptied is refused, and nothing on the host removed', async () => {
+  await extract('a', [{ name: './usr/bin/tool', content: 'tool' }])
+  rmSync(join(root, 'sys'), { recursive: true })
+  await extract('b', [{ name: './sys', type: '2', target: canary }])
+  writeFileSync(join(canary, 'kept'), '')
+  await expect(cleanTree(realSys, { root, epochSeconds: 1 })).rejects.toMatchObject({
+    code: 'archive-hostile',
+    where: '/sys',
+  })
+  expect(readdirSync(canary)).toEqual(['kept'])
+})
+
+test('nothing is mounted where a link stands for a folder', async () => {
+  rmSync(join(root, 'proc'), { recursive: true, force: true })
+  await extract('a', [{ name: './usr/bin/tool', content: 'tool' }])
+  rmSync(join(root, 'proc'), { recursive: true })
+  symlinkSync(canary, join(root, 'proc'))
+  await expect(runInside(realSys, { root, epochSeconds: 1 }, ['/usr/bin/tool'])).rejects.toMatchObject({
+    message: expect.stringContaining('/proc is a link'),
+  })
+})
+
+test('programs of the build are found in the image, wherever its links lead', async () => {
+  const tools = craftPackage(
+    craftTar([
+      { name: './etc', type: '2', target: canary },
+      { name: './usr/' },
+      { name: './usr/share/' },
+      { name: './usr/share/base-passwd/' },
+      { name: './usr/share/base-passwd/passwd.master', content: 'evil' },
+      { name: './usr/share/base-passwd/group.master', content: 'evil' },
+    ]),
+  )
+  const { blobs } = await openContentStore(realSys, join(folder, 'store'))
+  const { digest, sizeBytes } = await blobs.ingest(streamOf(tools))
+  const locked = {
+    name: 'a',
+    version: '1',
+    architecture: 'all',
+    source: 'a',
+    archive: 'debian',
+    path: 'pool/a.deb',
+  } as const
+  const cache = await openCache(realSys, join(folder, 'cache'), true)
+  const lock = { epochSeconds: 1, tools: [{ ...locked, digest, sizeBytes }] } as unknown as Lock
+  const tree = await extractedTools({ sys: realSys, blobs, cache, lock, progress: noProgress })
+  expect(readdirSync(canary)).toEqual([])
+  expect(readFileSync(join(tree, canary, 'passwd'), 'utf8')).toBe('evil')
+  await cache.close()
 })

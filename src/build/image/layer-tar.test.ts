@@ -82,6 +82,31 @@ test.each([100, 512, 10_000, 1 << 20])(
   },
 )
 
+test.each([[['.']], [['.dot', '.folder', '.folder/.inside']]])(
+  'names that begin with a dot keep it, listed as %j',
+  async (names) => {
+    lay('.dot')
+    lay('.folder/.inside')
+    const tar = execFileSync('tar', [
+      '-c',
+      '-C',
+      tree,
+      ...(names.length > 1 ? ['--no-recursion'] : []),
+      ...names,
+    ])
+    async function* whole() {
+      yield tar
+    }
+    const { entries } = await readLayerTar(whole(), async () => undefined)
+    expect(
+      entries
+        .map(({ path }) => path)
+        .filter(Boolean)
+        .toSorted(),
+    ).toEqual(['.dot', '.folder', '.folder/.inside'])
+  },
+)
+
 test('a capability is an attribute', async () => {
   execFileSync('/sbin/setcap', ['cap_net_raw+ep', lay('ping')])
   const { entries } = await read(1 << 20)

@@ -101,7 +101,7 @@ async function* hashing(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGen
 
 /** `./usr/bin/` → `usr/bin` */
 function pathOf(name: string): string {
-  return name.replace(/^\.\/?/, '').replace(/\/+$/, '')
+  return name.replace(/^\.(?:\/|$)/, '').replace(/\/+$/, '')
 }
 
 /** Octal, or, where that has no room, big-endian with the first bit set. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Sys } from '../../sys/index.ts'
+import { BuildError } from '../errors.ts'
 import { type Chamber, runScript } from '../workshop/index.ts'
 
 /** Files that differ from build to build, belong to one machine, or are a log or a cache of the build itself. */
@@ -68,13 +69,27 @@ chmod 0444 /etc/machine-id 2> /dev/null || true
 
 /**
  * Takes out of a freshly installed tree all that would differ in another build, or does not belong into an image.
- * The tree then has only what its packages made of it.
+ * The tree then has only what its packages made of it. @throws BuildError `archive-hostile`
  */
 export async function cleanTree(sys: Sys, chamber: Chamber): Promise<void> {
+  for (const name of mountPoints)
+    if (!(await sys.disk.lstat(join(chamber.root, name))).isDirectory()) throw hostile(name)
   await runScript(sys, chamber, script, [removed.join(' ')])
   for (const name of mountPoints) {
     const folder = join(chamber.root, name)
     for (const inside of await sys.disk.readdir(folder))
       await sys.disk.rm(join(folder, inside), { recursive: true })
   }
+}
+
+/** It would be emptied, and a link may lead out of the tree. */
+function hostile(name: string): BuildError {
+  return new BuildError(
+    'archive-hostile',
+    `a package has put something in the place of the folder /${name}`,
+    {
+      where: `/${name}`,
+      hint: 'take it out of spec.packages in ashlar.yaml, and run ashlar lock',
+    },
+  )
 }

@@ -4,12 +4,14 @@ import { type Control, closureOf, parseDeb822, unpackBatches } from '../debian/i
 import { BuildError } from '../errors.ts'
 import { type Chamber, runScript } from '../workshop/index.ts'
 import { extractInside } from './extract.ts'
+import { LaidTree } from './laid-tree.ts'
 
 /**
  * A package that counts as installed while others are configured: Debian's kernels want a program that makes an initrd
  * on the machine they run on, and here the initrd is made with the release.
  */
 const presentPackage = 'ashlar-boot'
+const statusPath = '/var/lib/dpkg/status'
 const initialStatus = `Package: ${presentPackage}
 Status: install ok installed
 Maintainer: Ashlar
@@ -67,9 +69,9 @@ export async function installFirst(
   const essential = closureOf(controls, (control) => control.essential)
   const first = [...essential].toSorted()
   await extractInside(sys, tree, folder, first)
-  const database = join(tree, 'var/lib/dpkg')
-  for (const name of ['info', 'updates']) await sys.disk.mkdir(join(database, name), { recursive: true })
-  await sys.disk.writeFile(join(database, 'status'), initialStatus)
+  const laid = new LaidTree(sys, tree)
+  for (const name of ['info', 'updates']) await laid.ensureFolder(`/var/lib/dpkg/${name}`)
+  await laid.writeFile(statusPath, initialStatus)
   await install(sys, installation, [first, ...unpackBatches(controls, essential)], '--force-depends')
 }
 
@@ -117,8 +119,8 @@ function countInstalled(report: (done: number) => void): (chunk: Uint8Array) => 
 
 /** Every package must be installed; the helper's entry is taken out. @throws BuildError `tool-failed` */
 export async function finishInstallation(sys: Sys, tree: string, names: readonly string[]): Promise<void> {
-  const file = join(tree, 'var/lib/dpkg/status')
-  const text = await sys.disk.readFile(file, 'utf8')
+  const laid = new LaidTree(sys, tree)
+  const text = (await laid.readText(statusPath)) ?? ''
   const found = [...parseDeb822(text)].filter((entry) => entry.get('Status') === 'install ok installed')
   const installed = new Set(found.map((entry) => entry.get('Package')))
   const lacking = names.filter((name) => !installed.has(name))
@@ -127,5 +129,5 @@ export async function finishInstallation(sys: Sys, tree: string, names: readonly
   const kept = text
     .split(/\n\n+/)
     .filter((entry) => entry !== '' && !entry.startsWith(`Package: ${presentPackage}\n`))
-  await sys.disk.writeFile(file, `${kept.join('\n\n')}\n`)
+  await laid.writeFile(statusPath, `${kept.join('\n\n')}\n`)
 }

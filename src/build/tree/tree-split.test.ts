@@ -13,6 +13,8 @@ const owners = new Map<string, ReadonlySet<number>>(
     'usr/lib/modules': [1],
     'usr/share/empty': [0],
     'etc/both': [0, 1],
+    'var/lib/dpkg': [0],
+    'var/lib/dpkg/info/true.list': [0],
   }).map(([path, layers]) => [path, new Set(layers)]),
 )
 
@@ -53,6 +55,20 @@ test.each([
     'names of one file stay together',
     [file('usr/bin/curl', 'x'), file('var/other-name', 'x')],
     [['.'], ['.', 'usr', 'usr/bin', 'usr/bin/curl', 'var', 'var/other-name'], ['.']],
+  ],
+  [
+    'the list of all packages does not lie with what brings its folder: it changes with each of them',
+    [file('var/lib/dpkg/status'), file('var/lib/dpkg/info/true.list')],
+    [
+      ['.', 'var', 'var/lib', 'var/lib/dpkg', 'var/lib/dpkg/info', 'var/lib/dpkg/info/true.list'],
+      ['.'],
+      ['.', 'var', 'var/lib', 'var/lib/dpkg', 'var/lib/dpkg/status'],
+    ],
+  ],
+  [
+    'names of one file that nobody brought stay together, too',
+    [file('srv/first', 'y'), file('usr/lib/modules/second', 'y')],
+    [['.'], ['.'], ['.', 'srv', 'srv/first', 'usr', 'usr/lib', 'usr/lib/modules', 'usr/lib/modules/second']],
   ],
 ])('%s', (_, paths, layers) => {
   expect(split(...paths)).toEqual(layers)

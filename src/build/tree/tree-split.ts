@@ -1,7 +1,8 @@
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Lock } from '../../core/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { BuildError } from '../errors.ts'
+import { LaidTree } from './laid-tree.ts'
 
 /** A file, folder or link of a tree, and what tells it from its other names. */
 export interface TreePath {
@@ -35,6 +36,8 @@ function inOrder(a: string, b: string): number {
   return Buffer.compare(key(a), key(b))
 }
 
+const infoFolder = '/var/lib/dpkg/info'
+
 /** Which layer of the lock brings which paths, by the lists that dpkg keeps. */
 export async function ownersOf(
   sys: Sys,
@@ -44,14 +47,14 @@ export async function ownersOf(
   const layerOf = new Map(
     layers.flatMap((sources, index) => sources.map((source) => [source, index] as const)),
   )
-  const info = join(tree, 'var/lib/dpkg/info')
+  const laid = new LaidTree(sys, tree)
   const owners = new Map<string, Set<number>>()
   const own = (path: string, layer: number) => {
     const known = owners.get(path)
     if (known === undefined) owners.set(path, new Set([layer]))
     else known.add(layer)
   }
-  const files = await sys.disk.readdir(info)
+  const files = await laid.list(infoFolder)
   const byPackage = Map.groupBy(files, (file) => file.replace(/(?::[a-z0-9-]+)?\.[a-z0-9]+$/, ''))
   for (const { name, source } of packages) {
     const layer = layerOf.get(source)
@@ -59,7 +62,7 @@ export async function ownersOf(
     for (const file of byPackage.get(name) ?? []) {
       own(`var/lib/dpkg/info/${file}`, layer)
       if (!file.endsWith('.list')) continue
-      const text = await sys.disk.readFile(join(info, file), 'utf8')
+      const text = (await laid.readText(`${infoFolder}/${file}`)) ?? ''
       for (const path of text.split('\n')) if (path.length > 1 && path !== '/.') own(placeInTree(path), layer)
     }
   }
@@ -72,6 +75,21 @@ function placeInTree(path: string): string {
     .slice(1)
     .replace(/^(?:bin|sbin|lib|lib64)(?=\/)/, 'usr/$&')
     .replace(/^boot\/(vmlinuz|config|System\.map)-(.+)$/, 'usr/lib/modules/$2/$1')
+}
+
+/** Here each package leaves a mark when it is installed: in the layer of who brings the folder, that would be another one with any of them. */
+const registers = [
+  'etc/alternatives',
+  'etc/rc',
+  'etc/systemd',
+  'usr/lib/sysimage/dpkg',
+  'usr/share/info',
+  'var/lib/dpkg',
+  'var/lib/systemd',
+]
+
+function isRegister(path: string): boolean {
+  return registers.some((register) => path.startsWith(register))
 }
 
 /**
@@ -95,7 +113,9 @@ export function splitPaths(
   for (const { path, folder, inode } of paths) {
     // A folder that something lies in goes where that goes.
     if (folder && filled.has(path)) continue
-    const layer = layerOfInode.get(inode) ?? layerOfFolder(dirname(path), owners) ?? rest
+    const layer =
+      layerOfInode.get(inode) ?? (isRegister(path) ? rest : layerOfFolder(dirname(path), owners)) ?? rest
+    if (!folder) layerOfInode.set(inode, layer)
     for (let at = path; at !== '.'; at = dirname(at)) layers[layer]?.add(at)
   }
   return layers.map((names) => [...names].toSorted(inOrder))

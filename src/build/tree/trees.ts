@@ -24,16 +24,12 @@ export interface TreeContext {
 }
 
 /** What a tree is made from: packages and the time that is given to all in it. */
-function treeKey(
-  recipe: 'base' | 'packages' | 'tools',
-  packages: readonly LockedPackage[],
-  { epochSeconds }: Lock,
-) {
+function treeKey(recipe: 'base' | 'tools', packages: readonly LockedPackage[], { epochSeconds }: Lock) {
   return cacheKey(recipe, [packages.map(({ digest }) => digest), epochSeconds])
 }
 
 export function packagesKey({ lock }: TreeContext): Digest {
-  return treeKey('packages', lock.packages, lock)
+  return cacheKey('packages', [treeKey('base', lock.packages, lock)])
 }
 
 export function toolsKey({ lock }: TreeContext): Digest {
@@ -97,6 +93,8 @@ async function baseTree(
         installation,
         controls.filter(({ name }) => base.has(name)),
       )
+      // Also so that what is kept is the same bytes, whoever made it.
+      await clampTimes(sys, tree, lock.epochSeconds)
       await keepTree(sys, tree, join(out, baseName))
       made = true
     },
@@ -113,9 +111,10 @@ export async function extractedTools(context: TreeContext): Promise<string> {
   const tree = await cache.scratch('tools')
   await extractLocked(context, 'tools', lock.tools, tree)
   // What maintainer scripts would have made, as far as dracut uses it.
-  await sys.disk.symlink('mawk', join(tree, 'usr/bin/awk'))
+  const laid = new LaidTree(sys, tree)
+  await laid.writeLink('/usr/bin/awk', 'mawk')
   for (const name of ['passwd', 'group'])
-    await sys.disk.copyFile(join(tree, `usr/share/base-passwd/${name}.master`), join(tree, 'etc', name))
+    await laid.writeFile(`/etc/${name}`, (await laid.readText(`/usr/share/base-passwd/${name}.master`)) ?? '')
   return tree
 }
 

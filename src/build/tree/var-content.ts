@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Sys } from '../../sys/index.ts'
 import { type Chamber, runScript } from '../workshop/index.ts'
 import { LaidTree } from './laid-tree.ts'
@@ -59,8 +59,8 @@ export async function keepLaidVar(sys: Sys, tree: LaidTree, upper: string): Prom
   for (const { kind, path } of entries) {
     if (kind !== 'f') continue
     const kept = `${factory}/var/${path}`
-    await tree.ensureFolder(dirname(kept))
-    await sys.disk.link(join(upper, 'var', path), join(upper, kept))
+    const folder = await tree.ensureFolder(dirname(kept))
+    await sys.disk.link(join(upper, 'var', path), join(folder, basename(kept)))
   }
   await tree.writeFile('/usr/lib/tmpfiles.d/ashlar-definition.conf', tmpfilesOf(entries))
 }

@@ -28,6 +28,10 @@ const enterScript = `
 root=$1; image=$2; overlay=$3; shift 3
 if [ -n "$image" ]; then mount -t erofs -o ro,loop "$image" "$root"; fi
 if [ -n "$overlay" ]; then mount -t overlay -o "$overlay" overlay "$root"; fi
+# mount(8) would follow a link out of the root.
+for folder in proc dev run tmp; do
+  if [ -L "$root/$folder" ]; then echo "/$folder is a link in this image, and must be a folder" >&2; exit 1; fi
+done
 mount -t proc proc "$root/proc"
 echo ashlar > /proc/sys/kernel/hostname
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -117,6 +121,8 @@ function overlayOptions({ root, writes }: Chamber): string {
   if (writes === undefined) return ''
   // Documentation/filesystems/overlayfs.rst: a backslash keeps a colon from separating; mount(8) cuts at commas.
   const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&')
+  // What a kernel may have as its default would reach the tree: index refuses a second mount over the same upper folder.
+  const own = 'index=off,metacopy=off,redirect_dir=off'
   // volatile: dpkg syncs each file it writes, for machines that lose power; a tree that is not whole is thrown away here.
-  return `lowerdir=${escaped(root)},upperdir=${escaped(writes.upper)},workdir=${escaped(writes.work)},volatile`
+  return `lowerdir=${escaped(root)},upperdir=${escaped(writes.upper)},workdir=${escaped(writes.work)},${own},volatile`
 }
