@@ -43,7 +43,8 @@ export function addLock({ command, act }: Registrar): void {
           epochSeconds: lock.epochSeconds,
           pockets: lock.pockets.map((pocket) => pocket.name),
         }
-        const images = lock.bases === undefined ? '' : `${lock.bases.length} base images, `
+        const bases = lock.bases?.length ?? 0
+        const images = bases === 0 ? '' : `${bases} base ${bases === 1 ? 'image' : 'images'}, `
         const what = `${images}${summary.packages} packages and ${summary.tools} packages of tools`
         return {
           json: summary,
