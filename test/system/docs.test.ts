@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { clearAfter, patternOf, readPage, root, Shell, surroundings } from './pages.ts'
+import { clearAfter, patternOf, readPage, root, Shell, surroundings, tourData } from './pages.ts'
 
 const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.md'))
@@ -39,19 +39,26 @@ const reader = {
   ...{ GIT_COMMITTER_NAME: 'reader', GIT_COMMITTER_EMAIL: 'reader@localhost' },
 }
 
-describe('a reader who types what stands in', () => {
+/** The tutorial takes as long as all others together: it runs beside them, in a data folder that the README uses, too. */
+const tutorial = 'docs/tutorial.md'
+const readings = [
+  ['the tutorial', tourData, runnable.filter(({ path }) => path === tutorial)],
+  ['the other pages', join(root, '.ashlar/how-to'), runnable.filter(({ path }) => path !== tutorial)],
+] as const
+
+describe.concurrent.each(readings)('a reader who types what stands in %s', (_, data, ofThese) => {
   let folder: string
   let shell: Shell
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'ashlar-docs-'))
-    shell = new Shell(folder, { ...surroundings, ...reader })
+    shell = new Shell(folder, { ...surroundings(data), ...reader })
   })
   afterEach(async () => {
-    await clearAfter(shell)
+    await clearAfter(shell, data)
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test.each(runnable)('$path sees what it shows', async ({ steps }) => {
+  test.each(ofThese)('$path sees what it shows', { concurrent: false }, async ({ steps }) => {
     for (const { command, output } of steps) {
       const { exitCode, text } = await shell.run(command)
       expect(exitCode, `$ ${command}\n${text}`).toBe(0)

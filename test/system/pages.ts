@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path'
 // Runs the commands of a page of Markdown as a reader would, and compares what they print with what the page shows.
 
 export const root = resolve(import.meta.dirname, '../..')
-/** Store and cache of all pages, so that what one has built the next one finds. */
-export const data = join(root, '.ashlar/tour')
+/** Store and cache of the README and the tutorial, which build the same. */
+export const tourData = join(root, '.ashlar/tour')
 
 /** A command of a page, with the lines that stand below it as its output. */
 export interface Step {
@@ -112,14 +112,16 @@ export class Shell {
   }
 }
 
-/** What the shell of a page finds around it: the command, and one store for all. */
-export const surroundings = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, ASHLAR_DATA: data }
+/** What the shell of a page finds around it: the command, and a store that it may share with others. */
+export function surroundings(data: string): Readonly<Record<string, string>> {
+  return { PATH: `${join(root, 'bin')}:${process.env.PATH}`, ASHLAR_DATA: data }
+}
 
-/** Ends a page and what it left: machines, the server's state, releases. Packages and cache stay for the next one. */
-export async function clearAfter(shell: Shell): Promise<void> {
+/** Ends a page and what it left in its data folder: machines, the server's state, releases. Packages and cache stay for the next one. */
+export async function clearAfter(shell: Shell, data: string): Promise<void> {
   shell.close()
   // The page's own may hang in a command, or have another data folder by now.
-  const cleaner = new Shell(root, surroundings)
+  const cleaner = new Shell(root, surroundings(data))
   for (const name of namesIn(join(data, 'machines'))) await cleaner.run(`ashlar machine rm ${name} --yes`)
   cleaner.close()
   for (const name of ['server', 'login.json', 'builds', 'store/repositories'])

@@ -1,13 +1,13 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { clearAfter, patternOf, readPage, root, Shell } from './pages.ts'
+import { clearAfter, patternOf, readPage, root, Shell, tourData } from './pages.ts'
 
 describe('the tour of the README', () => {
   const tour = readPage('README.md').steps
   const shell = new Shell(root)
   afterAll(async () => {
-    await clearAfter(shell)
+    await clearAfter(shell, tourData)
     rmSync(join(root, 'web'), { recursive: true, force: true })
   })
 
