@@ -22,6 +22,7 @@ const systemBudgets: Readonly<Record<string, number>> = {
   'faults-disk-full.test.ts': 120,
   'faults-stopped.test.ts': 180,
   'server-kill.test.ts': 120,
+  'command-kill.test.ts': 60,
   'machines.test.ts': 240,
   'machine-kill.test.ts': 120,
   'oversized.test.ts': 20,

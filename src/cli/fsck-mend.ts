@@ -1,6 +1,13 @@
 import { type DamagedEntry, removeDamaged } from '../build/index.ts'
 import type { Digest } from '../core/index.ts'
-import { copyRelease, fetchAgain, openContentStore, type Repository, setAside } from '../oci/index.ts'
+import {
+  copyRelease,
+  fetchAgain,
+  listAnew,
+  openContentStore,
+  type Repository,
+  setAside,
+} from '../oci/index.ts'
 import { buildCacheFolder, CliError, type Context } from './context.ts'
 import type { CheckedPart, CheckedStore } from './fsck-check.ts'
 import { openSession, type Session } from './session.ts'
@@ -30,8 +37,7 @@ function planStore({ folder, faults }: CheckedStore): readonly MendStep[] {
   const left = faults.filter(({ code }) => code === 'leftover').length
   const steps: MendStep[] = left === 0 ? [] : [{ do: 'remove-leftovers', folder, count: left }]
   for (const { code, path, digest, repositories = [] } of faults) {
-    if (code === 'blob-damaged' || code === 'repository-unreadable')
-      steps.push({ do: 'set-aside', folder, path })
+    if (code === 'blob-damaged') steps.push({ do: 'set-aside', folder, path })
     if ((code === 'blob-damaged' || code === 'blob-missing') && digest !== undefined)
       steps.push({ do: 'fetch', folder, digest, repositories })
     if (code === 'repository-unreadable')
@@ -51,7 +57,7 @@ export function sayStep(step: MendStep): string {
     case 'remove-entry':
       return `remove ${step.entry.what} from the build cache: ${step.entry.path}`
     case 'list-anew':
-      return `list ${step.repository} anew, from the tags of the registry`
+      return `set aside what ${step.repository} lists, and list the tags of the registry`
   }
 }
 
@@ -113,7 +119,7 @@ async function take(
       await removeDamaged(sys, buildCacheFolder(context.folders), step.entry)
       return { step, done: true, said: `removed ${step.entry.what}; the next build makes it again` }
     case 'list-anew':
-      return { step, ...(await listAnew(context, step, session)) }
+      return { step, ...(await relist(context, step, session)) }
   }
 }
 
@@ -140,18 +146,25 @@ function named(repository: Repository, name: string): Repository {
   return { ...repository, name }
 }
 
-async function listAnew(
+async function relist(
   { sys, progress }: Context,
   { folder, repository: name }: Extract<MendStep, { do: 'list-anew' }>,
   session: Session | undefined,
 ): Promise<Omit<MendOutcome, 'step'>> {
-  if (session === undefined) return { done: false, said: `${name} is empty now: no registry is known here` }
-  const [from, to] = [session.repository(name), (await openContentStore(sys, folder)).repository(name)]
-  const tags = await from.tags()
-  for (const tag of tags) {
-    const digest = (await from.manifest(tag))?.digest
-    if (digest !== undefined)
-      await copyRelease(from, to, digest, { tag, referrers: true, step: 'fetch blobs', progress })
+  const from = session?.repository(name)
+  const tags = (await from?.tags()) ?? []
+  const kept = await listAnew(sys, await openContentStore(sys, folder), name, async (to) => {
+    for (const tag of tags) {
+      const digest = (await from?.manifest(tag))?.digest
+      if (from !== undefined && digest !== undefined)
+        await copyRelease(from, to, digest, { tag, referrers: true, step: 'fetch blobs', progress })
+    }
+  })
+  const aside = `what it listed lies in ${kept} now`
+  if (from === undefined)
+    return { done: false, said: `${name} is empty now: no registry is known here; ${aside}` }
+  return {
+    done: true,
+    said: `${name} lists ${tags.length} tags again: ${tags.slice(0, 10).join(', ')}; ${aside}`,
   }
-  return { done: true, said: `${name} lists ${tags.length} tags again: ${tags.slice(0, 10).join(', ')}` }
 }

@@ -130,7 +130,7 @@ export async function orDiskFull<T>(where: string, work: () => Promise<T>): Prom
 export async function removeLeftovers(sys: Sys, folder: string): Promise<void> {
   for (const name of await sys.disk.readdir(folder)) {
     const path = join(folder, name)
-    if (await isLeftover(sys, path)) await sys.disk.rm(path, { force: true })
+    if (await isLeftover(sys, path)) await sys.disk.rm(path, { recursive: true, force: true })
   }
 }
 

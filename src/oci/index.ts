@@ -31,7 +31,7 @@ export {
   referencesOf,
   subjectOf,
 } from './manifest.ts'
-export { fetchAgain, setAside } from './mend-store.ts'
+export { fetchAgain, listAnew, setAside } from './mend-store.ts'
 export { isAlive } from './process-alive.ts'
 export { attachBundle, bundlesOf } from './referrers.ts'
 export type { RemoteOptions } from './registry-http.ts'

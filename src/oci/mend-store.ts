@@ -1,22 +1,59 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AshlarError, type Digest } from '../core/index.ts'
 import type { Sys } from '../sys/index.ts'
-import type { StoreBlobs } from './content-store.ts'
-import type { RepositoryReader } from './types.ts'
+import type { ContentStore, StoreBlobs } from './content-store.ts'
+import { folderOfRepository, localRepository } from './local-repository.ts'
+import type { Repository, RepositoryReader } from './types.ts'
 
 /**
  * Takes a damaged file out of a store's sight and keeps it: who asks for it then hears that it is missing, fetches or
  * pushes it again, and never gets the wrong bytes. Gives the place where it lies now.
  */
 export async function setAside(sys: Sys, folder: string, path: string): Promise<string> {
+  const kept = await placeAside(sys, folder, path)
+  await sys.disk.rename(path, kept)
+  await sys.disk.syncFolder(dirname(kept))
+  return kept
+}
+
+async function placeAside(sys: Sys, folder: string, path: string): Promise<string> {
   const quarantine = join(folder, 'quarantine')
   await sys.disk.mkdir(quarantine, { recursive: true, mode: 0o700 })
-  // Drawn by lot: what lies there from an earlier time is not written over.
-  const lot = Buffer.from(sys.random.bytes(4)).toString('hex')
-  const kept = join(quarantine, `${path.slice(folder.length + 1).replaceAll('/', '+')}.${lot}`)
-  await sys.disk.rename(path, kept)
-  await sys.disk.syncFolder(quarantine)
-  return kept
+  // What lies there from an earlier time is not written over.
+  return join(quarantine, `${path.slice(folder.length + 1).replaceAll('/', '+')}.${drawLot(sys)}`)
+}
+
+function drawLot(sys: Sys): string {
+  return Buffer.from(sys.random.bytes(4)).toString('hex')
+}
+
+/**
+ * Puts another list in the place of one that cannot be read, which is set aside. `fill` puts into the repository that it
+ * is given what is to be listed. The old list stays until the new one is whole: after a kill it is found again.
+ */
+export async function listAnew(
+  sys: Sys,
+  store: ContentStore,
+  name: string,
+  fill: (repository: Repository) => Promise<void>,
+): Promise<string> {
+  // As a blob on its way in: what a killed process leaves there is removed.
+  const work = join(store.folder, 'incoming', `${process.pid}.${drawLot(sys)}`)
+  const repository = join(store.folder, 'repositories', folderOfRepository(name))
+  const list = join(repository, 'index.json')
+  try {
+    await sys.disk.mkdir(work)
+    await fill(localRepository(sys, store, work, name))
+    const kept = await placeAside(sys, store.folder, list)
+    await sys.disk.link(list, kept)
+    await sys.disk.syncFolder(dirname(kept))
+    const made = (await sys.disk.readdir(work)).includes('index.json')
+    await (made ? sys.disk.rename(join(work, 'index.json'), list) : sys.disk.unlink(list))
+    await sys.disk.syncFolder(repository)
+    return kept
+  } finally {
+    await sys.disk.rm(work, { recursive: true, force: true })
+  }
 }
 
 /**

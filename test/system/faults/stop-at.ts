@@ -1,12 +1,13 @@
 /**
- * Loaded before the command line with `--import`: counts what a command does to the disk and the programs that it
- * starts. At the number in ASHLAR_STOP_AT it sends the process the signal in ASHLAR_STOP_WITH; before the first step
+ * Loaded before the command line with `--import`: counts what a command does to the disk, the programs that it starts
+ * and the requests that it sends. At the number in ASHLAR_STOP_AT it sends the process the signal in ASHLAR_STOP_WITH; before the first step
  * that the pattern in ASHLAR_FILL_AT matches it fills the disk of ASHLAR_DATA. Each step is a line in the file
  * ASHLAR_STOP_LIST.
  */
 import childProcess from 'node:child_process'
 import { appendFileSync, statfsSync } from 'node:fs'
 import fs from 'node:fs/promises'
+import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 
@@ -68,4 +69,11 @@ const counted = (...args: Parameters<typeof spawn>) => {
   return child
 }
 Object.assign(childProcess, { spawn: counted })
+const { request } = http
+Object.assign(http, {
+  request: (...args: Parameters<typeof request>) => {
+    step(`request ${String(args[0])}`)
+    return request(...args)
+  },
+})
 syncBuiltinESMExports()
