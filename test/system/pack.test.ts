@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DebianArchive, debianArchive } from '../../src/testing/index.ts'
+import { tinyArchive } from './faults/tiny-archive.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const nodePackage = `node-linux-${process.arch}`
@@ -129,6 +130,23 @@ describe('a package that was made by npm pack and installed with npm install -g'
     expect(await ashlar(['schema'])).toMatchObject({ status: 0, stdout: ours })
   })
 
+  /** A definition that `ashlar init` wrote, with the mirrors of a test's archive. */
+  async function initWith({ mirrors }: DebianArchive, name: string, ...options: string[]): Promise<void> {
+    expect(await ashlar(['init', name, ...options])).toMatchObject({ status: 0, stderr: '' })
+    const definition = join(scratch, name, 'ashlar.yaml')
+    const base = `debian: bookworm, mirrors: ${JSON.stringify(mirrors)}`
+    writeFileSync(definition, readFileSync(definition, 'utf8').replace('debian: bookworm', base))
+  }
+
+  /** The archive's key takes the place of Debian's in a mount namespace of the command's own. */
+  async function lockWith({ keyring }: DebianArchive, name: string): Promise<void> {
+    const bind = `mount --bind ${keyring} /usr/share/keyrings/debian-archive-keyring.gpg && exec "$@"`
+    const before = ['unshare', '--mount', 'sh', '-c', bind, 'sh']
+    const ran = await ashlar(['lock', name, '--json'], { before })
+    expect(ran.stderr).not.toContain('error')
+    expect(ran.status).toBe(0)
+  }
+
   describe('locks a definition that it wrote', () => {
     let archive: DebianArchive
     beforeAll(async () => {
@@ -146,17 +164,8 @@ describe('a package that was made by npm pack and installed with npm install -g'
     afterAll(() => archive.close())
 
     test('with the agent and the Node that came with it', async () => {
-      expect(await ashlar(['init', 'web', '--form', 'system'])).toMatchObject({ status: 0, stderr: '' })
-      const definition = join(scratch, 'web/ashlar.yaml')
-      const mirrors = JSON.stringify(archive.mirrors)
-      const text = readFileSync(definition, 'utf8')
-      writeFileSync(definition, text.replace('debian: bookworm', `debian: bookworm, mirrors: ${mirrors}`))
-      // The archive's key takes the place of Debian's in a mount namespace of the command's own.
-      const bind = `mount --bind ${archive.keyring} /usr/share/keyrings/debian-archive-keyring.gpg && exec "$@"`
-      const before = ['unshare', '--mount', 'sh', '-c', bind, 'sh']
-      const ran = await ashlar(['lock', 'web', '--json'], { before })
-      expect(ran.stderr).not.toContain('error')
-      expect(ran.status).toBe(0)
+      await initWith(archive, 'web', '--form', 'system')
+      await lockWith(archive, 'web')
       const lock = JSON.parse(readFileSync(join(scratch, 'web/ashlar.lock'), 'utf8')) as {
         node: { digest: string }
         agent: { digest: string }
@@ -164,6 +173,22 @@ describe('a package that was made by npm pack and installed with npm install -g'
       expect(lock.agent.digest).toBe(`sha256:${sha256(readFileSync(installed('dist/agent.js')))}`)
       expect(lock.node.digest).toBe(`sha256:${sha256(readFileSync(join(pinnedNode, 'bin/node')))}`)
     })
+  })
+
+  test('builds the container of a definition that it wrote, bit for bit', async () => {
+    const archive = await tinyArchive(join(scratch, 'tiny-archive'))
+    try {
+      await initWith(archive, 'tool', '--form', 'container', '--package', 'hello')
+      await lockWith(archive, 'tool')
+    } finally {
+      await archive.close()
+    }
+    const built = await ashlar(['build', 'tool', '--check', '--json'])
+    expect(built, built.stderr).toMatchObject({ status: 0 })
+    expect(JSON.parse(built.stdout)).toMatchObject({ tag: 'tool:0.1.0', reproducible: true, differences: [] })
+    const image = `oci:${join(scratch, 'data/store/repositories/tool')}:0.1.0`
+    const seen = execFileSync('skopeo', ['inspect', '--config', image], { encoding: 'utf8' })
+    expect(JSON.parse(seen)).toMatchObject({ config: { Entrypoint: ['/usr/bin/tool'] } })
   })
 })
 
