@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { AshlarError, type LockedPackage } from '../../core/index.ts'
 import type { ExecResult, Sys } from '../../sys/index.ts'
-import type { Archive } from '../debian/index.ts'
+import { type Archive, presentPackage } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
 import {
   archiveAttemptsMax,
@@ -143,7 +143,7 @@ export class Apt {
       await sys.disk.mkdir(join(folder, name), { recursive: true })
     const sources = this.#options.sources ?? pocketSources(this.#options)
     await sys.disk.writeFile(join(folder, 'sources.list'), `${sources.join('\n')}\n`)
-    await sys.disk.writeFile(join(folder, 'status'), presentPackage)
+    await sys.disk.writeFile(join(folder, 'status'), presentPackage.status)
     await sys.disk.writeFile(join(folder, 'apt.conf'), aptConfiguration(folder, architecture, hostSettings))
   }
 
@@ -173,23 +173,6 @@ function pocketSources({ suite, architecture, mirrors, keyring }: AptOptions): r
     ({ name, archive }) => `deb [arch=${architecture} signed-by=${keyring}] ${mirrors[archive]} ${name} main`,
   )
 }
-
-/** What {@link presentPackage} stands for. */
-export const presentProvides = ['linux-initramfs-tool']
-
-/**
- * A package that counts as installed in every image. Debian's kernels want a program that makes an initrd on the
- * machine they run on; here the initrd is made by the build, and the image has none.
- */
-const presentPackage = `Package: ashlar-boot
-Status: install ok installed
-Architecture: all
-Version: 1
-Maintainer: Ashlar
-Provides: ${presentProvides.join(', ')}
-Description: the boot file is made with the release
-
-`
 
 /** The settings of apt: those of the host that are taken over, and its own, which come last and so hold. */
 function aptConfiguration(folder: string, architecture: string, hostSettings: readonly string[]): string {

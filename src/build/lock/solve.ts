@@ -1,8 +1,8 @@
 import type { Finding, LockedPackage } from '../../core/index.ts'
-import type { Catalogue } from '../debian/index.ts'
+import { type Catalogue, presentPackage } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
 import { type DefinitionFile, definitionName } from '../inputs/index.ts'
-import { type Apt, presentProvides, type Solved } from './apt.ts'
+import type { Apt, Solved } from './apt.ts'
 import { readExplanation } from './apt-explanation.ts'
 import { placeOf } from './package-names.ts'
 import { explainUnmet } from './unmet.ts'
@@ -33,7 +33,7 @@ function findingsOf(
   roots: readonly string[],
   output: string,
 ): readonly Finding[] {
-  const unmet = explainUnmet(catalogue, roots, presentProvides)
+  const unmet = explainUnmet(catalogue, roots, presentPackage.provides)
   if (unmet.length > 0)
     return unmet.map(({ code, message, root }) => ({ code, message, where: placeOf(definitionFile, root) }))
   const said = readExplanation(output)
