@@ -11,7 +11,7 @@ export function addCache({ command, group, act }: Registrar): void {
     {
       usage: 'ls',
       summary: 'list what builds keep, the last used first',
-      about: `Everything here can be made again from what is locked, and nothing of it is used before its digest was taken again. A build removes what was longest unused once there is more than ${printSize(cacheBytesMax)}.`,
+      about: `Everything here can be made again from what is locked, and nothing of it is used before its digest was taken again. A build removes what was longest unused once there is more than ${printSize(cacheBytesMax)}. The indexes that ashlar lock has apt keep, in cache/lock, stand apart.`,
       examples: ['cache ls'],
       see: ['build'],
     },
@@ -27,7 +27,7 @@ export function addCache({ command, group, act }: Registrar): void {
       usage: 'prune',
       summary: 'remove what was longest unused',
       about:
-        'Removes entries until the rest is no larger than --max; without it, all of them. What a build uses that is at work stays.',
+        'Removes entries until the rest is no larger than --max; without it, all of them. What a build uses that is at work stays, and so do the indexes that ashlar lock has apt keep: remove cache/lock by hand, while no lock runs.',
       examples: ['cache prune --max 5GB', 'cache prune --yes'],
       see: ['build'],
     },
