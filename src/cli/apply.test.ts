@@ -46,6 +46,7 @@ describe('a file of resources', () => {
       ['invalid_type f.yaml:6 spec.nodes.matchLabels', 'unrecognized_keys f.yaml:6 spec.nodes.matchLabls'],
     ],
     ['a status, which is the director’s', `${fleet}status: {}\n`, ['unrecognized_keys f.yaml:7 status']],
+    ['a fleet that stands in it twice', `${fleet}---\n${fleet}`, ['named-twice']],
     [
       'one wrong document among others, with its own lines',
       `${fleet}---\n${fleet.replace('gateways', 'A B')}`,

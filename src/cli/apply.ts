@@ -85,7 +85,11 @@ export function parseResources(text: string, file: string): Fleet[] {
   const parsed = parseDocuments(text, file)
   const findings = parsed.flatMap((item) => (item.is === 'findings' ? item.findings : []))
   if (parsed.length === 0) findings.push({ code: 'empty', message: 'there is no resource in it' })
-  if (findings.length === 0) return parsed.flatMap((item) => (item.is === 'fleet' ? [item.fleet] : []))
+  const fleets = parsed.flatMap((item) => (item.is === 'fleet' ? [item.fleet] : []))
+  const names = fleets.map(({ metadata }) => metadata.name)
+  for (const name of new Set(names.filter((one, index) => names.indexOf(one) < index)))
+    findings.push({ code: 'named-twice', message: `${kindPaths.Fleet}/${name} stands in it more than once` })
+  if (findings.length === 0) return fleets
   throw new CliError('resource-invalid', 'this is nothing that can be applied', {
     where: file,
     findings,
