@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Digest } from '../core/index.ts'
+import { asOneStep, type Digest } from '../core/index.ts'
 import { blockBytes, hashBlocks, hashBytes } from '../disk/index.ts'
 import {
   type Contents,
@@ -67,7 +67,9 @@ export async function packagesLayers(context: TreeContext): Promise<Packages> {
         packed[index] = await packLayer(context, chamber, { name: `packages-${index}`, tree, paths })
         progress({ ...step, done: ++done })
       })
-      const kept = await keepLayers(context, folder, packed)
+      const kept = await asOneStep(progress, 'write image of packages', () =>
+        keepLayers(context, folder, packed),
+      )
       await sys.disk.rm(tree, { recursive: true })
       return kept
     },
@@ -97,20 +99,21 @@ export async function smallLayer(
   content: Digest,
   make: () => Promise<string>,
 ): Promise<KeptLayer> {
-  const { sys, cache, lock } = context
+  const { sys, cache, lock, progress } = context
   const { value, folder } = await cache.entry(
     cacheKey('layer', [name, content, lock.epochSeconds, packages.programs.key]),
     `layer ${name}`,
-    async (folder) => {
-      const tree = await make()
-      const chamber = {
-        root: await cache.scratch(`${name}-root`),
-        image: packages.programs.image,
-        epochSeconds: lock.epochSeconds,
-      }
-      const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
-      return await keepLayers(context, folder, [await packLayer(context, chamber, { name, tree, paths })])
-    },
+    (folder) =>
+      asOneStep(progress, `pack layer ${name}`, async () => {
+        const tree = await make()
+        const chamber = {
+          root: await cache.scratch(`${name}-root`),
+          image: packages.programs.image,
+          epochSeconds: lock.epochSeconds,
+        }
+        const paths = ['.', ...(await listTree(sys, tree)).map(({ path }) => path)]
+        return await keepLayers(context, folder, [await packLayer(context, chamber, { name, tree, paths })])
+      }),
     (layers) => allStored(context, layers),
   )
   const [layer] = await readLayers(context, folder, value)

@@ -160,7 +160,7 @@ describe('a lock', () => {
     })
     const sizes = told.lock.packages.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     expect([...new Set(events.map(({ step }) => step))]).toEqual([
-      ...['fetch indexes', 'check kept packages', 'fetch packages'],
+      ...['fetch indexes', 'solve dependencies', 'check kept packages', 'fetch packages'],
     ])
     const fetched = events.filter(({ step }) => step === 'fetch packages').map(({ done }) => done)
     expect([fetched[0], fetched.at(-1), fetched]).toEqual([0, sizes, fetched.toSorted((a, b) => a - b)])

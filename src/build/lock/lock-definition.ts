@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Definition, type Lock, LockError, parseLock, printLock } from '../../core/index.ts'
+import { asOneStep, type Definition, type Lock, LockError, parseLock, printLock } from '../../core/index.ts'
 import { whenThere } from '../../disk/index.ts'
 import { digestOf } from '../../oci/index.ts'
 import { Catalogue, parseRelease } from '../debian/index.ts'
@@ -20,9 +20,9 @@ import { fetchPackages } from './fetch-packages.ts'
 import { readHostSettings, sayDateless } from './host-settings.ts'
 import { planLayers } from './layer-plan.ts'
 import { aptOptionsOf, debianKeyring, fetchOptionsOf, type LockOptions, storeInput } from './lock-options.ts'
-import { checkNames } from './package-names.ts'
+import { checkNames, type Elsewhere } from './package-names.ts'
 import { readSigned } from './signature.ts'
-import { solve } from './solve.ts'
+import { type SolverContext, solve } from './solve.ts'
 
 /** Solves a definition's dependencies, here and only here, and writes down every input of its build. */
 export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock; text: string }> {
@@ -35,16 +35,11 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   if (dateless !== undefined) options.note?.(dateless)
   const aptOptions = await aptOptionsOf(options, definitionFile.definition, host)
   const apt = await Apt.open(aptOptions)
-  const indexes = { step: 'fetch indexes', total: 1, unit: 'items' } as const
-  options.progress({ ...indexes, done: 0 })
-  await apt.update()
-  options.progress({ ...indexes, done: 1 })
-  const { catalogue, ...archive } = await readPockets(options, await apt.pocketFiles())
+  await asOneStep(options.progress, 'fetch indexes', () => apt.update())
   const elsewhere = lookElsewhere({ ...aptOptions, folder: `${aptOptions.folder}-elsewhere` })
-  await checkNames(definitionFile, catalogue, elsewhere)
-  const solver = { apt, catalogue, definitionFile }
-  const packages = await solve(solver, imageRoots(spec, catalogue.essential))
-  const tools = await solve(solver, toolRoots(spec, catalogue.essential))
+  const { archive, packages, tools } = await asOneStep(options.progress, 'solve dependencies', () =>
+    solveAll(options, { apt, definitionFile, elsewhere }),
+  )
   await fetchPackages([...packages, ...tools], fetchOptionsOf(options, apt))
   const bases = containerfile && (await lockBases(options, containerfile.bases, spec.arch))
   const lock: Lock = {
@@ -68,6 +63,19 @@ export async function lockDefinition(options: LockOptions): Promise<{ lock: Lock
   // What one that was killed at its last step left. A young one may be of another that is at work.
   await sys.disk.removeUnfinished(folder, { of: [lockName], shared: true })
   return { lock, text }
+}
+
+interface Solving extends Pick<SolverContext, 'apt' | 'definitionFile'> {
+  readonly elsewhere: Elsewhere
+}
+
+async function solveAll(options: LockOptions, { apt, definitionFile, elsewhere }: Solving) {
+  const { spec } = definitionFile.definition
+  const { catalogue, ...archive } = await readPockets(options, await apt.pocketFiles())
+  await checkNames(definitionFile, catalogue, elsewhere)
+  const solver = { apt, catalogue, definitionFile }
+  const packages = await solve(solver, imageRoots(spec, catalogue.essential))
+  return { archive, packages, tools: await solve(solver, toolRoots(spec, catalogue.essential)) }
 }
 
 /** The lock that is replaced, where there is one of the same suite that can be read. */
