@@ -1,31 +1,17 @@
 import { join } from 'node:path'
 import type { Sys } from '../../sys/index.ts'
-import { type Control, closureOf, parseDeb822, unpackBatches } from '../debian/index.ts'
+import { type Control, closureOf, parseDeb822, presentPackage, unpackBatches } from '../debian/index.ts'
 import { BuildError } from '../errors.ts'
 import { type Chamber, runScript } from '../workshop/index.ts'
 import { extractInside } from './extract.ts'
 import { LaidTree } from './laid-tree.ts'
 
-/**
- * A package that counts as installed while others are configured: Debian's kernels want a program that makes an initrd
- * on the machine they run on, and here the initrd is made with the release.
- */
-const presentPackage = 'ashlar-boot'
 const statusPath = '/var/lib/dpkg/status'
-const initialStatus = `Package: ${presentPackage}
-Status: install ok installed
-Maintainer: Ashlar
-Architecture: all
-Version: 1
-Provides: linux-initramfs-tool
-Description: the boot file is made with the release
-
-`
 
 /** `$1`: how dpkg is forced in the first batch; after it packages in batches, each ended by `--`. */
 const installScript = `
 cd /run/ashlar/debs
-: > /var/lib/dpkg/info/${presentPackage}.list
+: > /var/lib/dpkg/info/${presentPackage.name}.list
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 force=$1
@@ -41,7 +27,7 @@ for word; do
 done
 dpkg --configure --pending
 dpkg --audit
-rm /usr/sbin/policy-rc.d /var/lib/dpkg/info/${presentPackage}.list
+rm /usr/sbin/policy-rc.d /var/lib/dpkg/info/${presentPackage.name}.list
 `
 
 /** Packages as files `<folder>/<name>.deb`, and where they are installed. */
@@ -71,7 +57,7 @@ export async function installFirst(
   await extractInside(sys, tree, folder, first)
   const laid = new LaidTree(sys, tree)
   for (const name of ['info', 'updates']) await laid.ensureFolder(`/var/lib/dpkg/${name}`)
-  await laid.writeFile(statusPath, initialStatus)
+  await laid.writeFile(statusPath, presentPackage.status)
   await install(sys, installation, [first, ...unpackBatches(controls, essential)], '--force-depends')
 }
 
@@ -128,6 +114,6 @@ export async function finishInstallation(sys: Sys, tree: string, names: readonly
     throw new BuildError('tool-failed', `dpkg left these packages unconfigured: ${lacking.join(', ')}`)
   const kept = text
     .split(/\n\n+/)
-    .filter((entry) => entry !== '' && !entry.startsWith(`Package: ${presentPackage}\n`))
+    .filter((entry) => entry !== '' && !entry.startsWith(`Package: ${presentPackage.name}\n`))
   await laid.writeFile(statusPath, `${kept.join('\n\n')}\n`)
 }
