@@ -27,13 +27,14 @@ export interface Driver {
   readonly serve: (...args: string[]) => Promise<Serving>
 }
 
-/** `say` hears each command line; `quiet` keeps the commands' own progress off the terminal. */
+/** `say` hears each command line; `quiet` keeps the commands' own progress off the terminal; `program` is a clone's own unless given. */
 export function drive(options: {
   readonly data: string
+  readonly program?: string
   readonly say: (line: string) => void
   readonly quiet: boolean
 }): Driver {
-  const program = join(root, 'bin/ashlar')
+  const { program = join(root, 'bin/ashlar') } = options
   const env = { ...process.env, ASHLAR_DATA: options.data }
 
   function attempt<T>(...args: string[]): Ran<T> {
