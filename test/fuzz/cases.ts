@@ -64,7 +64,11 @@ export const cases: readonly (readonly [target: string, what: string, input: str
     'FROM registry.test/a\nCOPY \\\n# --from=registry.test/b\n --from=registry.test/b /a /b\n',
   ],
   ['apt-targets', 'a mirror without an address', '|bookworm\n|bookworm-security\n'],
-  ['apt-complaints', 'a password with an @', 'E: Failed to fetch http://user:p@ss@mirror.test/x\n'],
+  [
+    'apt-targets',
+    'thousands of lines',
+    `http://m.test|bookworm\n${'http://n\n'.repeat(6_000)}http://m.test|a-security`,
+  ],
   ['git-remote', 'a host of 20,000 capitals', `https://${'I'.repeat(20_000)}`],
   [
     'registry-answers',

@@ -43,10 +43,11 @@ export function chooseMirrors(suite: string, targets: string): Mirrors {
     return { uri, release, origin }
   })
   // Backports are of `Debian Backports`, and lie at the same address.
-  const isForeign = (uri: string) =>
-    lines.some((line) => line.uri === uri && line.origin !== unknown && !/^Debian\b/.test(line.origin))
+  const foreign = new Set(
+    lines.filter(({ origin }) => origin !== unknown && !/^Debian\b/.test(origin)).map(({ uri }) => uri),
+  )
   const known = lines.filter(({ uri, origin }) => uri !== '' && origin === 'Debian')
-  const perhaps = lines.filter(({ uri, origin }) => uri !== '' && origin === unknown && !isForeign(uri))
+  const perhaps = lines.filter(({ uri, origin }) => uri !== '' && origin === unknown && !foreign.has(uri))
   const uriOf = (...wanted: readonly RegExp[]) =>
     [known, perhaps]
       .flatMap((some) => wanted.map((form) => some.find(({ release }) => form.test(release))?.uri))
