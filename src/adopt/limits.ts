@@ -9,3 +9,5 @@ export const connectSeconds = 20
 export const factsBytesMax = 256 << 20
 /** Numbers for system users whose own may be another's in the image; Debian's programs give from 100 upwards and from 999 downwards. */
 export const systemUserFirst = 400
+/** PATH_MAX of Linux, with its closing NUL. A longer path is none; its folders would be as many times its length. */
+export const pathCharactersMax = 4096

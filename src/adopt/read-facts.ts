@@ -1,5 +1,6 @@
 import { AdoptError } from './errors.ts'
 import type { Entry, Facts, Package, Socket } from './facts.ts'
+import { pathCharactersMax } from './limits.ts'
 import { foldersOf } from './paths.ts'
 
 /** The lines of the script, by kind, in their order. */
@@ -104,13 +105,14 @@ function entriesOf(rows: readonly (readonly string[])[]): ReadonlyMap<string, En
   const entries = new Map(rows.map(entryOf).map((entry) => [entry.path, entry]))
   for (const { path } of entries.values()) {
     const isPlain =
+      path.length <= pathCharactersMax &&
       path.startsWith('/') &&
       path
         .slice(1)
         .split('/')
         .every((part) => !['', '.', '..'].includes(part))
-    const through = foldersOf(path).find((folder) => (entries.get(folder)?.kind ?? 'd') !== 'd')
-    if (!isPlain || through !== undefined)
+    const isBelowFolders = () => foldersOf(path).every((folder) => (entries.get(folder)?.kind ?? 'd') === 'd')
+    if (!isPlain || !isBelowFolders())
       throw new AdoptError('observation-broken', 'the system names a file that cannot be where it says', {
         where: path,
         hint: 'look at the system by other means: what it tells of itself contradicts itself',

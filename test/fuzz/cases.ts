@@ -76,6 +76,11 @@ export const cases: readonly (readonly [target: string, what: string, input: str
     answer({ link: '<http://[>; rel="next"' }, '{"tags":[]}'),
   ],
   ['registry-answers', 'a place of no web', answer({ location: 'data:,x' }, '', 307)],
+  [
+    'adopted-system',
+    'sixteen thousand folders in each other',
+    adopted(`entry\td\t755\t0\t0\t1\t${'/a'.repeat(16_000)}`),
+  ],
   ['adopted-content', 'words after words', 'pass'.repeat(16_000)],
   ['adopted-content', 'calls after calls', 'mysql '.repeat(10_000)],
   ['adopted-content', 'a header and nothing', `authorization${' '.repeat(60_000)}`],
