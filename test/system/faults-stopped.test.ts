@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { DebianArchive } from '../../src/testing/index.ts'
 import { runCommand } from './faults/command.ts'
-import { networkLinks, tracesOf } from './faults/host.ts'
+import { tracesOf } from './faults/host.ts'
 import { defineContainer } from './faults/lock-fixture.ts'
 import { tinyArchive } from './faults/tiny-archive.ts'
 
@@ -20,7 +20,6 @@ let digest: string
 const steps = { lock: 0, build: 0 }
 
 let folder: string
-let links: readonly string[]
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'ashlar-faults-stopped-'))
@@ -46,7 +45,6 @@ afterAll(async () => {
 })
 beforeEach(() => {
   folder = mkdtempSync(join(root, 'case-'))
-  links = networkLinks()
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -54,8 +52,6 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 async function expectNothingLeft(): Promise<void> {
   await vi.waitFor(() => expect(tracesOf(folder)).toEqual([]), within)
   expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(folder)
-  // Others on this host may take theirs away meanwhile.
-  expect(networkLinks().filter((name) => !links.includes(name))).toEqual([])
 }
 
 /** What only a command at work has. */

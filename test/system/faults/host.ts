@@ -24,11 +24,6 @@ function tracesOfProcess(pid: string, folder: string): readonly string[] {
   ]
 }
 
-/** Names of the network links of this host. */
-export function networkLinks(): readonly string[] {
-  return readdirSync('/sys/class/net').toSorted()
-}
-
 /** A process may end while it is looked at, and most block devices are no loop device. */
 function quietly<T>(read: () => T): T | undefined {
   try {
