@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { type Digest, digestFromHex, type SlotName } from '../core/index.ts'
+import type { Digest, SlotName } from '../core/index.ts'
 import {
   blockBytes,
   DiskError,
@@ -16,7 +15,7 @@ import {
   unpackFrames,
   updateBytes,
 } from '../disk/index.ts'
-import { type Descriptor, OciError, type Repository, verifying } from '../oci/index.ts'
+import { type Descriptor, digestOf, OciError, type Repository, verifying } from '../oci/index.ts'
 import type { Sys } from '../sys/index.ts'
 import { forgetOthers, heldBytes, keeping, partialPath } from './download.ts'
 import { treeBytesMax } from './limits.ts'
@@ -109,10 +108,8 @@ function missingOf({ root }: Update, plan: readonly PlannedFrame[]): Missing {
     if (last?.to === offset) last.to += packedBytes
     else ranges.push({ from: offset, to: offset + packedBytes })
   }
-  const name = createHash('sha256')
-    .update(JSON.stringify([root.blob.digest, ranges]))
-    .digest('hex')
-  return { name: digestFromHex(name), ranges, bytes: fetchedBytes(plan) }
+  const name = digestOf(JSON.stringify([root.blob.digest, ranges]))
+  return { name, ranges, bytes: fetchedBytes(plan) }
 }
 
 async function* assemble(

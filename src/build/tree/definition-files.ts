@@ -1,5 +1,5 @@
 import { basename, join, posix, relative } from 'node:path'
-import type { Definition, Digest } from '../../core/index.ts'
+import { type Definition, type Digest, unreachable } from '../../core/index.ts'
 import { digestOf } from '../../oci/index.ts'
 import type { Sys } from '../../sys/index.ts'
 import { BuildError } from '../errors.ts'
@@ -34,7 +34,14 @@ export async function layFiles(
     const { file, isFolder } = await sourceOf(sys, folder, layer)
     const owner = await ownerOf(tree, layer.owner)
     const to = !isFolder && layer.to.endsWith('/') ? posix.join(layer.to, basename(file)) : layer.to
-    await layEntry({ sys, tree, layer, owner, folder, read }, file, to)
+    for await (const entry of entriesOf(sys, file))
+      read.push(
+        recordOf(
+          folder,
+          entry,
+          await layEntry({ sys, tree, layer, owner }, entry, posix.join(to, entry.path)),
+        ),
+      )
   }
   if (digestOf(JSON.stringify(read)) === digest) return
   throw new BuildError('context-changed', 'files of the definition changed while they were read', {
@@ -46,23 +53,46 @@ export async function layFiles(
 /** The digest of all that {@link layFiles} reads. @throws BuildError `file-missing` */
 export async function filesDigest(sys: Sys, folder: string, layers: readonly FileLayer[]): Promise<Digest> {
   const found: unknown[] = []
-  const add = async (file: string) => {
-    const name = relative(folder, file)
-    const stat = await sys.disk.lstat(file)
-    if (stat.isDirectory()) {
-      found.push([name, 'folder'])
-      for (const inside of (await sys.disk.readdir(file)).toSorted()) await add(join(file, inside))
-    } else if (stat.isSymbolicLink()) found.push([name, 'link', await sys.disk.readlink(file)])
-    else if (stat.isFile()) found.push([name, isProgram(stat), (await digestOfFile(sys, file)).digest])
-    else found.push([name, 'other'])
-  }
-  for (const layer of layers) await add((await sourceOf(sys, folder, layer)).file)
+  for (const layer of layers)
+    for await (const entry of entriesOf(sys, (await sourceOf(sys, folder, layer)).file))
+      found.push(recordOf(folder, entry, await contentOf(sys, entry)))
   return digestOf(JSON.stringify(found))
 }
 
-/** Of a file's mode git keeps only whether its owner may execute it. */
-function isProgram({ mode }: { readonly mode: number }): boolean {
-  return (mode & 0o100) !== 0
+/** What lies at an entry of `spec.files`, and below it. */
+interface Entry {
+  readonly file: string
+  /** Below the entry; empty for itself. */
+  readonly path: string
+  readonly kind: 'folder' | 'link' | 'file' | 'other'
+  /** Of a file's mode git keeps only whether its owner may execute it. */
+  readonly isProgram: boolean
+}
+
+/** A folder comes before what is in it. */
+async function* entriesOf(sys: Sys, file: string, path = ''): AsyncGenerator<Entry> {
+  const stat = await sys.disk.lstat(file)
+  const kind = stat.isDirectory()
+    ? 'folder'
+    : stat.isSymbolicLink()
+      ? 'link'
+      : stat.isFile()
+        ? 'file'
+        : 'other'
+  yield { file, path, kind, isProgram: (stat.mode & 0o100) !== 0 }
+  if (kind !== 'folder') return
+  for (const name of (await sys.disk.readdir(file)).toSorted())
+    yield* entriesOf(sys, join(file, name), posix.join(path, name))
+}
+
+/** What of an entry decides about the image; `content` is a link's target, or the digest of a file. */
+function recordOf(folder: string, { file, kind, isProgram }: Entry, content: string | undefined): unknown {
+  return [relative(folder, file), kind, kind === 'file' && isProgram, content]
+}
+
+async function contentOf(sys: Sys, { file, kind }: Entry): Promise<string | undefined> {
+  if (kind === 'link') return await sys.disk.readlink(file)
+  return kind === 'file' ? (await digestOfFile(sys, file)).digest : undefined
 }
 
 async function sourceOf(sys: Sys, folder: string, layer: FileLayer): Promise<Source> {
@@ -82,31 +112,32 @@ interface Laying {
   readonly tree: LaidTree
   readonly layer: FileLayer
   readonly owner: { readonly uid: number; readonly gid: number }
-  readonly folder: string
-  /** What was read, as {@link filesDigest} lists it. */
-  readonly read: unknown[]
 }
 
-async function layEntry(laying: Laying, source: string, to: string): Promise<void> {
-  const { sys, tree, layer, owner, read } = laying
-  const name = relative(laying.folder, source)
+/** Returns the content that was laid, as {@link recordOf} wants it. */
+async function layEntry(
+  { sys, tree, layer, owner }: Laying,
+  { file, kind, isProgram }: Entry,
+  to: string,
+): Promise<string | undefined> {
   const folder: Attributes = { ...owner, mode: Number.parseInt(layer.directoryMode, 8) }
-  const stat = await sys.disk.lstat(source)
-  if (stat.isDirectory()) {
-    read.push([name, 'folder'])
-    await tree.ensureFolder(to, folder)
-    for (const name of (await sys.disk.readdir(source)).toSorted())
-      await layEntry(laying, join(source, name), posix.join(to, name))
-  } else if (stat.isSymbolicLink()) {
-    const target = await sys.disk.readlink(source)
-    read.push([name, 'link', target])
-    await tree.writeLink(to, target, { ...owner, mode: 0o777 }, folder)
-  } else if (stat.isFile()) {
-    const content = await sys.disk.readFile(source)
-    read.push([name, isProgram(stat), digestOf(content)])
-    const mode = layer.mode === undefined ? (isProgram(stat) ? 0o755 : 0o644) : Number.parseInt(layer.mode, 8)
-    await tree.writeFile(to, content, { ...owner, mode }, folder)
-  } else {
-    throw new BuildError('file-missing', `${source} is neither file, folder nor link`, { where: source })
+  switch (kind) {
+    case 'folder':
+      return void (await tree.ensureFolder(to, folder))
+    case 'link': {
+      const target = await sys.disk.readlink(file)
+      await tree.writeLink(to, target, { ...owner, mode: 0o777 }, folder)
+      return target
+    }
+    case 'file': {
+      const content = await sys.disk.readFile(file)
+      const mode = layer.mode === undefined ? (isProgram ? 0o755 : 0o644) : Number.parseInt(layer.mode, 8)
+      await tree.writeFile(to, content, { ...owner, mode }, folder)
+      return digestOf(content)
+    }
+    case 'other':
+      throw new BuildError('file-missing', `${file} is neither file, folder nor link`, { where: file })
+    default:
+      return unreachable(kind)
   }
 }
